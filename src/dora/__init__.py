@@ -1,0 +1,1 @@
+"""Exact DORA primitives from deployments, pull requests, pushes and incidents."""
