@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 from attrs import frozen
 
 from dora.domain.facts import ChangesFound, Fact
-from dora.domain.instant import Instant
+from dora.domain.instant import Duration, Instant
 from dora.domain.observations import Observation
 from dora.domain.questions import ChangesSought
 
@@ -23,13 +23,30 @@ class DoraError(Exception):
 class Unavailable(DoraError):
     """Cannot be done now; doing the same again later may succeed, and is safe."""
 
+    def __init__(self, text: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+        """Seconds to wait, as the other side asked; None if it asked for nothing."""
+
+
+class Refused(Unavailable):
+    """The other side says no: a permission, a credential, a repository that it does not show.
+
+    It is certain when it is still so a minute later. Until then it is `Unavailable` like any other.
+    """
+
+    def __init__(self, text: str, *, permission: str = "") -> None:
+        super().__init__(text)
+        self.permission = permission
+        """What is missing, in the other side's words (`contents=read`); empty if it did not tell."""
+
 
 class StateDamaged(DoraError):
     """The stored history cannot be read; the message names the place. A human must decide."""
 
 
 class StateTaken(DoraError):
-    """Another process owns the state. This one must not write any more."""
+    """Another process owns the state, or went on without this one. This one must not write any more; a restart may."""
 
 
 class Unauthenticated(DoraError):
@@ -73,7 +90,8 @@ class CommitLookup(Protocol):
       there, or `unknown` says why not and the rest is whatever is certain all the same.
     - A failure that may pass (no answer, a limit, half an answer) raises `Unavailable`, after whatever patience the
       adapter has; it is never an answer. Asking again is safe.
-    - A refusal that waiting does not change is an answer (`Unknown.GITHUB_REFUSED`, `Unknown.NOT_FOUND`).
+    - What is certain is an answer: a commit that is gone, too many of them. A refusal raises `Refused`; whoever asks takes
+      it as an answer (`Unknown.GITHUB_REFUSED`) when it still stands a minute later.
     - Questions may be asked concurrently.
     """
 
@@ -81,7 +99,8 @@ class CommitLookup(Protocol):
         """Return the answer.
 
         Raises:
-            Unavailable: no answer now.
+            Refused: GitHub says no; certain if it says so again a minute later.
+            Unavailable: no answer now; `retry_after` if GitHub said when.
         """
         ...
 
@@ -100,34 +119,113 @@ class MetricSink(Protocol):
         ...
 
 
-class Journal(Protocol):
-    """Keeps entries in one order, for ever or as long as it says.
+@frozen
+class Snapshot:
+    """The whole state of the core and of the sink after the entry numbered `position`; opaque to a journal."""
 
-    - `append` returns only when every entry given will be replayed after any crash from now on. If it raises
-      `Unavailable`, none or any prefix of the entries may turn up in a later replay: sending them again must be safe,
-      and the core makes it so.
-    - An entry is atomic: replay yields all of its facts or none.
-    - `replay` yields what was appended, in order, once, before the first `append`.
-    - After `StateTaken` nothing more is written, ever.
-    - `close` releases what is held; entries whose `append` returned are safe without it.
+    position: int
+    """Number of the last entry that the state includes, as `Journal.position` told it."""
+    version: int
+    """Version of the state's own format, for its owner."""
+    parts: tuple[bytes, ...]
+    """The state as its owner wrote it: JSON texts without line breaks, in order, of any size."""
+
+
+class Journal(Protocol):
+    """One log of entries, numbered from 1 without a gap, and the newest snapshot.
+
+    The log is the truth: who uses it applies what the log holds, in the log's order, whoever appended it. Its life:
+    `open`, `replay` to the end, then `append` as often as wanted, then `close`. One `append` at a time; `snapshot`,
+    `claim` and `release` may run beside it.
+
+    - `append` returns only when the entries will be replayed after any crash from now on. It returns the entries that
+      stand in the log between what the caller knew and those given: of other processes that share the log, and
+      of the caller's own earlier calls that raised `Unavailable` although their entries came through. The caller
+      applies the returned ones, then the given ones. `append(())` only asks, writes nothing, and raises `Unavailable`
+      if entries could not be written now: it is how others' entries are fetched and how healing is noticed.
+      After `Unavailable` the caller asks so until nothing is returned, before it offers entries again.
+    - If `append` raises `Unavailable`, none or all of the entries may be in the log, now or in a moment: a later
+      `append` returns them if they are. Sending the same facts again is safe, the core makes it so.
+    - An entry is atomic: it is replayed with all of its facts or not at all.
+    - `replay` yields every entry behind the snapshot that `open` returned, in order, each once.
+    - `snapshot` is atomic: a later `open` returns it whole, or the one before. Only then are entries deleted, and only
+      such as it includes. A snapshot older than the newest is dropped without an error.
+    - Damage is refused at `open` or in `replay`, loudly and with the place; nothing is silently emptied or skipped.
+      An entry cut short by a crash was never acknowledged and is no damage.
+    - After `StateTaken` or `StateDamaged` this process writes nothing more, ever: every later call raises it again.
+    - `close` releases what is held and never raises for what was already broken; entries whose `append` returned are
+      safe without it.
     """
 
-    def replay(self) -> AsyncIterator[Entry]:
-        """Yield every entry kept.
+    @property
+    def pace(self) -> Duration:
+        """The time that should lie between the starts of two appends of entries (group commit); 0: none.
 
-        Raises:
-            StateDamaged: the history cannot be read.
-            Unavailable: the state cannot be reached.
+        The journal waits for the rest of it by itself; who gathers entries meanwhile has them kept sooner.
         """
         ...
 
-    async def append(self, entries: Sequence[Entry]) -> None:
-        """Keep the entries, in order.
+    @property
+    def poll(self) -> Duration | None:
+        """How often to ask for the entries of others by `append(())`; None: there are no others."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Number of the last entry handed over: by `open` (the snapshot's), `replay`, or `append`, given or returned."""
+        ...
+
+    async def open(self) -> Snapshot | None:
+        """Take the state over and return its newest snapshot, if there is one.
+
+        Raises:
+            Unavailable: the state cannot be reached or written now; calling again is safe.
+            StateTaken: another process holds it.
+            StateDamaged: it cannot be read.
+        """
+        ...
+
+    def replay(self) -> AsyncIterator[Entry]:
+        """Yield every entry behind the snapshot.
+
+        Raises:
+            Unavailable: the state cannot be read now; what is left out is returned by the first `append`.
+            StateDamaged: the history cannot be read.
+        """
+        ...
+
+    async def append(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Keep the entries, in order; return what stands in the log before them and was not handed over yet.
 
         Raises:
             Unavailable: cannot be written now.
-            StateTaken: another process writes this state.
+            StateTaken: another process has taken the state over, or gone on too far without this one.
+            StateDamaged: the log is shorter than, or other than, what was handed over.
         """
+        ...
+
+    async def snapshot(self, snapshot: Snapshot) -> None:
+        """Keep the snapshot instead of earlier ones and delete entries that it includes.
+
+        Raises:
+            Unavailable: not kept; the earlier one stands.
+            StateTaken: another process has taken the state over.
+        """
+        ...
+
+    async def claim(self, name: str, *, lease: Duration) -> bool:
+        """Return whether this process alone, of those that share the log, may do what the name stands for.
+
+        The claim lasts until the lease has passed, and is renewed by claiming again. It saves work, it guards nothing:
+        what is done twice must be harmless. Always true where nobody shares the log.
+
+        Raises:
+            Unavailable: nobody can tell now.
+        """
+        ...
+
+    async def release(self, name: str) -> None:
+        """Give a claim back early, if it is still held. Never raises: leases run out."""
         ...
 
     async def close(self) -> None:

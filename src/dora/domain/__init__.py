@@ -1,0 +1,1 @@
+"""The pure core: facts in, observations and questions out. Standard library and attrs, nothing else."""

@@ -1,8 +1,8 @@
 """Facts: what happened, in the sender's time, with what the door decided when it came in.
 
 A fact is all that the core ever sees of the world. What depends on settings or on the clock (which label an
-environment has, whether a branch is tracked, whether a fact is too old to count, whether GitHub may be asked) is decided
-on arrival and written into the fact, so that replaying it later gives the same numbers without either.
+environment has, whether a branch is tracked, whether a fact is too old to count, whether GitHub may be asked) is
+decided on arrival and written into the fact, so that replaying it later gives the same numbers without either.
 
 All times are `dora.domain.instant.Instant`: microseconds since the epoch.
 """

@@ -1,0 +1,155 @@
+"""From the bytes of a push to facts: first the rules of the form, then the client's rights, then the settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Final
+
+from attrs import field, frozen
+
+from dora import wire
+from dora.adapters.events import clients, fields
+from dora.adapters.events.clients import Client
+from dora.adapters.events.shapes import Event, read_event
+from dora.adapters.events.translation import translate
+from dora.domain.facts import Fact, IdempotencyKey
+from dora.domain.instant import Instant
+from dora.policy import Policy
+from dora.ports import Forbidden, Invalid, Problem, Unauthenticated
+
+MAX_BATCH: Final = 100
+"""Events in one array: they are kept or lost together."""
+
+MAX_PROBLEMS: Final = 200
+"""Problems told at once: a body of 1 MiB has room for a hundred thousand, and no reader for them."""
+
+
+@frozen(kw_only=True)
+class PushedEvent:
+    """One event that was read."""
+
+    type: str
+    """In the words of the form: a fixed list."""
+    repository: str | None
+    """`owner/name`; None if it is not watched."""
+    fact: Fact | None
+    """What to apply; None if the repository is not watched."""
+    ignored: str | None
+    """`repository`, `environment` or `too_old`; None: what becomes of the fact in the core is the answer."""
+    at: Instant
+    """When it happened. The events of a batch are applied in this order, equal times in the order sent."""
+
+
+@frozen(kw_only=True)
+class Batch:
+    """The events of one request, in the order sent."""
+
+    single: bool
+    """True if the body was one event, not an array."""
+    events: tuple[PushedEvent, ...]
+
+
+@frozen
+class PushedEvents:
+    """The push API's door: who sends, and what it says."""
+
+    clients: tuple[Client, ...]
+    secrets: tuple[bytes, ...] = field(repr=False)
+    """Keys of the webhook signatures that are accepted."""
+    policy: Policy
+
+    def client(self, authorization: str | None) -> Client:
+        """Return the client that an `Authorization` header proves.
+
+        Raises:
+            Unauthenticated: it proves none.
+        """
+        return clients.bearer(authorization, self.clients)
+
+    def signed(self, signature: str | None, body: bytes) -> Client:
+        """Return the client that signs its bodies, if `X-Hub-Signature-256` is right for this one.
+
+        Raises:
+            Unauthenticated: it is not.
+        """
+        if not wire.signed(body, signature, self.secrets):
+            raise Unauthenticated("the signature is missing or wrong")
+        return clients.signer()
+
+    def read(self, client: Client, body: bytes, *, idempotency_key: str | None, received_at: Instant) -> Batch:
+        """Return the events of a body: either all of them are in order, or none is returned.
+
+        Args:
+            client: Who sends.
+            body: The raw body: JSON, one event or an array of 1 to 100.
+            idempotency_key: The `Idempotency-Key` header. It is opaque: one in quotes is another key than one without.
+            received_at: The time of receipt.
+
+        Raises:
+            Malformed: The body is no JSON.
+            Invalid: Events break rules: the problems of all of them, up to 200.
+            Forbidden: All events are in order, and the client may not write one of their repositories.
+        """
+        raw = wire.parse(body)
+        problems = _header_problems(idempotency_key)
+        single = not isinstance(raw, list)
+        items = raw if isinstance(raw, list) else [raw]
+        if not 1 <= len(items) <= MAX_BATCH:
+            raise Invalid(*problems, Problem("", f"an array must hold 1 to {MAX_BATCH} events"))
+        events: list[tuple[Event, IdempotencyKey | None]] = []
+        digests: dict[str, str] = {}
+        for index, item in enumerate(items):
+            at = "" if single else f"/{index}"
+            try:
+                event = read_event(item, received_at=received_at)
+            except Invalid as invalid:
+                problems.extend(fields.within(invalid, at=at))
+                continue
+            key = _key(event, item, client=client, header=idempotency_key, at=at)
+            if key and digests.setdefault(key.key, key.digest) != key.digest:
+                problems.append(Problem(f"{at}/id", "is the key of an earlier event here with other content"))
+            events.append((event, key))
+        if problems:
+            raise Invalid(*problems[:MAX_PROBLEMS])
+        if not all(client.allows(event.repository) for event, _ in events):
+            raise Forbidden("this client may not write every repository that it names")
+        return Batch(
+            single=single, events=tuple(self._pushed(event, key=key, received_at=received_at) for event, key in events)
+        )
+
+    def _pushed(self, event: Event, *, key: IdempotencyKey | None, received_at: Instant) -> PushedEvent:
+        fact, ignored = translate(event, policy=self.policy, key=key, received_at=received_at)
+        return PushedEvent(
+            type=event.type.value,
+            repository=event.repository if fact else None,
+            fact=fact,
+            ignored=ignored,
+            at=event.occurred_at,
+        )
+
+
+def _header_problems(idempotency_key: str | None) -> list[Problem]:
+    """Return what is wrong with the header; it has no place in the body to point at."""
+    if idempotency_key is None:
+        return []
+    try:
+        fields.key(idempotency_key)
+    except Invalid as invalid:
+        return [Problem("", f"Idempotency-Key {problem.detail}") for problem in invalid.problems]
+    return []
+
+
+def _key(event: Event, item: object, *, client: Client, header: str | None, at: str) -> IdempotencyKey | None:
+    """Return the sender's name for an event: its own `id`, else the header, with its place in an array behind it.
+
+    `id` wins because it says more: it names this event, wherever and however often it is sent. The content that the key
+    must go with is all the rest of the event, whatever the order of its members.
+    """
+    key = event.id or (header + at if header else "")
+    if not key or not isinstance(item, dict):
+        return None
+    content = {name: value for name, value in item.items() if name != "id"}
+    # The standard library writes integers of any length, which an id may be; orjson stops at 64 bits.
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return IdempotencyKey(client=client.name, key=key, digest=hashlib.sha256(text.encode()).hexdigest())

@@ -1,0 +1,94 @@
+"""What every reader of a delivery uses: what it knows, what it returns, and how it looks before it checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import TypeVar
+
+from attrs import frozen
+
+from dora.adapters.github import payloads
+from dora.domain.facts import Fact, Repository
+from dora.domain.instant import Instant
+from dora.policy import Policy
+from dora.ports import Malformed, Problem
+from dora.wire import structure
+
+T = TypeVar("T")
+
+
+class Reason(StrEnum):
+    """Why a genuine delivery is of no interest."""
+
+    PING = "ping"
+    EVENT = "event"
+    ACTION = "action"
+    STATE = "state"
+    ENVIRONMENT = "environment"
+    REPOSITORY = "repository"
+    REF = "ref"
+    """A tag, a deleted branch, or a branch of a merge queue."""
+    COMMITS = "commits"
+    """A push that brought none."""
+    BRANCH = "branch"
+    LABEL = "label"
+    TOO_OLD = "too_old"
+
+
+@frozen(kw_only=True)
+class Arrival:
+    """What the door knows when a delivery comes in."""
+
+    policy: Policy
+    received_at: Instant
+
+
+@frozen
+class Reading:
+    """What a delivery says: facts, and why it counts nothing (None if the facts alone decide)."""
+
+    facts: tuple[Fact, ...] = ()
+    ignored: Reason | None = None
+
+
+def pick(raw: object, *path: str) -> object:
+    """Return what lies at the path of a JSON value, or None."""
+    for key in path:
+        if not isinstance(raw, dict):
+            return None
+        raw = raw.get(key)
+    return raw
+
+
+def fits(raw: object, shape: type[T]) -> T | None:
+    """Return the JSON value as an instance of the shape, or None if it does not fit."""
+    try:
+        return structure(raw, shape)
+    except Malformed:
+        return None
+
+
+def repository(sent: payloads.Repository) -> Repository:
+    """Return the repository that a delivery names."""
+    return Repository(name=sent.full_name, id=sent.id)
+
+
+def faults(raw: object, shape: type[object]) -> tuple[Problem, ...]:
+    """Return everything about the delivery that does not fit the shape."""
+    try:
+        structure(raw, shape)
+    except Malformed as malformed:
+        return malformed.problems
+    return ()
+
+
+def default_branch(raw: dict[str, object]) -> str | None:
+    """Return the repository's default branch, if the delivery tells it."""
+    branch = pick(raw, "repository", "default_branch")
+    return branch if isinstance(branch, str) and branch else None
+
+
+def label_names(labels: Iterable[payloads.Label | None] | None) -> list[str]:
+    """Return the names of the labels that can be read."""
+    return [label.name for label in labels or () if label]

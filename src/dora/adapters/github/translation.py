@@ -1,0 +1,260 @@
+"""From GitHub's deliveries to facts: one function an event of interest.
+
+Interest is decided first, on whatever can be read of the delivery: an event that counts nothing is ignored whatever
+else it holds. Only then are the fields checked that the fact needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeGuard
+
+from attrs import frozen
+
+from dora.adapters.github import payloads
+from dora.adapters.github.reading import (
+    Arrival,
+    Reading,
+    Reason,
+    default_branch,
+    faults,
+    fits,
+    label_names,
+    pick,
+    repository,
+)
+from dora.adapters.github.reverts import reverted
+from dora.domain.facts import (
+    Commit,
+    CommitsPushed,
+    DeploymentFinished,
+    Environment,
+    EnvironmentSeen,
+    Fact,
+    IncidentOpened,
+    IncidentResolved,
+    PullRequestMerged,
+    Result,
+)
+from dora.policy import Policy
+from dora.ports import Malformed, Problem
+from dora.wire import structure
+
+LONGEST_PUSH: Final = 2048
+"""Commits that a push lists at most; a list of that length may have been cut (GitHub's page on the event `push`)."""
+
+_RESULTS: Final = MappingProxyType(
+    {"success": Result.SUCCESS, "failure": Result.FAILURE, "error": Result.FAILURE},
+)
+
+_MERGE_SUBJECTS: Final = (
+    "Merge branch ",
+    "Merge remote-tracking branch ",
+    "Merge tag ",
+    "Merge commit ",
+    "Merge pull request #",
+)
+"""Git's and GitHub's own words. None holds a line break, so the start of the message is the start of its subject."""
+
+_BRANCHES: Final = "refs/heads/"
+_MERGE_QUEUE: Final = "refs/heads/gh-readonly-queue/"
+
+
+def _deployment(raw: dict[str, object], arrival: Arrival) -> Reading:
+    """`deployment`: it counts nothing, and tells of the environment early.
+
+    Old deliveries have no `action`; there is but one.
+    """
+    if pick(raw, "action") not in (None, "created"):
+        return Reading(ignored=Reason.ACTION)
+    name = pick(raw, "deployment", "environment")
+    environment = _environment(raw, name, arrival.policy)
+    if environment is None and _is_environment(name):
+        return Reading(ignored=Reason.ENVIRONMENT)
+    return Reading(_seen(raw, environment, arrival), ignored=Reason.EVENT)
+
+
+def _deployment_status(raw: dict[str, object], arrival: Arrival) -> Reading:
+    """`deployment_status`: a deployment succeeded or failed, or its environment is heard of."""
+    if pick(raw, "action") not in (None, "created"):
+        return Reading(ignored=Reason.ACTION)
+    path = ("deployment_status" if pick(raw, "deployment_status", "environment") else "deployment", "environment")
+    name = pick(raw, *path)
+    environment = _environment(raw, name, arrival.policy)
+    if environment is None and _is_environment(name):
+        return Reading(ignored=Reason.ENVIRONMENT)
+    state = pick(raw, "deployment_status", "state")
+    if isinstance(state, str) and state not in _RESULTS:
+        return Reading(_seen(raw, environment, arrival), ignored=Reason.STATE)
+    if environment is None:
+        wanted = Problem(f"/{'/'.join(path)}", "must be a name of 1 to 255 characters")
+        raise Malformed(*faults(raw, payloads.DeploymentStatusDelivery), wanted)
+    delivery = structure(raw, payloads.DeploymentStatusDelivery)
+    at = delivery.deployment_status.created_at
+    too_old = arrival.policy.too_old(at, now=arrival.received_at)
+    finished = DeploymentFinished(
+        repository=repository(delivery.repository),
+        received_at=arrival.received_at,
+        environment=environment,
+        deployment_id=str(delivery.deployment.id),
+        result=_RESULTS[delivery.deployment_status.state],
+        at=at,
+        sha=delivery.deployment.sha,
+        counted=not too_old,
+        lookups=arrival.policy.lookups,
+        max_commits=arrival.policy.max_commits,
+    )
+    return Reading((finished,), ignored=Reason.TOO_OLD if too_old else None)
+
+
+def _pull_request(raw: dict[str, object], arrival: Arrival) -> Reading:
+    """`pull_request`: merged into a tracked branch, or of no interest.
+
+    `merge_commit_sha` is read of merged pull requests only: before, it names a test merge.
+    """
+    if pick(raw, "action") != "closed" or _not_merged(pick(raw, "pull_request")):
+        return Reading(ignored=Reason.ACTION)
+    base = pick(raw, "pull_request", "base", "ref")
+    if isinstance(base, str) and not arrival.policy.tracks(base, default_branch(raw)):
+        return Reading(ignored=Reason.BRANCH)
+    delivery = structure(raw, payloads.PullRequestDelivery)
+    sent = delivery.pull_request
+    head = sent.head.ref if sent.head else ""
+    too_old = arrival.policy.too_old(sent.merged_at, now=arrival.received_at)
+    merged = PullRequestMerged(
+        repository=repository(delivery.repository),
+        received_at=arrival.received_at,
+        number=sent.number,
+        created_at=sent.created_at,
+        merged_at=sent.merged_at,
+        merge_commit=sent.merge_commit_sha,
+        commits=sent.commits,
+        hotfix=arrival.policy.is_hotfix(label_names(sent.labels), head),
+        reverts=reverted(head),
+        counted=not too_old,
+    )
+    return Reading((merged,), ignored=Reason.TOO_OLD if too_old else None)
+
+
+def _push(raw: dict[str, object], arrival: Arrival) -> Reading:
+    """`push`: a branch gained commits."""
+    ref, after, listed = pick(raw, "ref"), pick(raw, "after"), pick(raw, "commits")
+    if isinstance(ref, str) and ref and (not ref.startswith(_BRANCHES) or ref.startswith(_MERGE_QUEUE)):
+        return Reading(ignored=Reason.REF)
+    if pick(raw, "deleted") is True or (isinstance(after, str) and _is_null(after)):
+        return Reading(ignored=Reason.REF)
+    if listed == []:
+        # A new name for an old commit, or a branch moved back by force: neither proves what the tip contains.
+        return Reading(ignored=Reason.COMMITS)
+    delivery = structure(raw, payloads.PushDelivery)
+    branch = delivery.ref.removeprefix(_BRANCHES)
+    # A list of the greatest length may lack older commits, and then does not tell what lies between the two ends:
+    # it proves as little as a forced push. So does a `forced` of a type that GitHub does not send.
+    forced = pick(raw, "forced") not in (None, False) or len(delivery.commits) >= LONGEST_PUSH
+    pushed = CommitsPushed(
+        repository=repository(delivery.repository),
+        received_at=arrival.received_at,
+        branch=branch,
+        tracked=arrival.policy.tracks(branch, default_branch(raw)),
+        before=None if _is_null(delivery.before) else delivery.before,
+        after=delivery.after,
+        forced=forced,
+        commits=tuple(
+            Commit(
+                sha=commit.id,
+                committed_at=commit.timestamp,
+                authored_at=commit.author.date if commit.author else None,
+                merge_subject=(commit.message or "").startswith(_MERGE_SUBJECTS),
+            )
+            for commit in delivery.commits
+        ),
+    )
+    return Reading((pushed,))
+
+
+def _issues(raw: dict[str, object], arrival: Arrival) -> Reading:
+    """`issues`: an issue with an incident label was opened or closed, or an issue got such a label."""
+    if pick(raw, "issue", "pull_request") is not None:
+        return Reading(ignored=Reason.EVENT)
+    action = pick(raw, "action")
+    labels = fits(pick(raw, "issue"), _Labelled) or _Labelled()
+    names = label_names(labels.labels)
+    if action == "labeled":
+        # Which label was set stands beside the issue; a delivery without it leaves those that the issue has.
+        label = fits(pick(raw, "label"), payloads.Label)
+        names = [label.name] if label else names
+    elif action not in ("opened", "closed"):
+        return Reading(ignored=Reason.ACTION)
+    if not arrival.policy.is_incident(names):
+        return Reading(ignored=Reason.LABEL)
+    closed_at, state = pick(raw, "issue", "closed_at"), pick(raw, "issue", "state")
+    is_closed = action == "closed" or (action == "labeled" and (state == "closed" if state else closed_at is not None))
+    if is_closed and closed_at is None:
+        missing = Problem("/issue/closed_at", "is required")
+        raise Malformed(*faults(raw, payloads.IssuesDelivery), missing)
+    delivery = structure(raw, payloads.IssuesDelivery)
+    issue, named = delivery.issue, repository(delivery.repository)
+    incident_id = f"#{issue.number}"
+    facts: list[Fact] = []
+    if action != "closed":
+        # A label set later counts then: before, nobody called it an incident.
+        at = issue.created_at if action == "opened" or issue.updated_at is None else issue.updated_at
+        facts.append(
+            IncidentOpened(repository=named, received_at=arrival.received_at, incident_id=incident_id, at=at),
+        )
+    if is_closed and issue.closed_at is not None:
+        facts.append(
+            IncidentResolved(
+                repository=named, received_at=arrival.received_at, incident_id=incident_id, at=issue.closed_at
+            ),
+        )
+    return Reading(tuple(facts))
+
+
+READERS: Final[Mapping[str, Callable[[dict[str, object], Arrival], Reading]]] = MappingProxyType(
+    {
+        "deployment": _deployment,
+        "deployment_status": _deployment_status,
+        "pull_request": _pull_request,
+        "push": _push,
+        "issues": _issues,
+    },
+)
+"""The events of interest; any other names repositories at most."""
+
+
+@frozen
+class _Labelled:
+    labels: payloads.Labels = None
+
+
+def _is_environment(name: object) -> TypeGuard[str]:
+    return isinstance(name, str) and 0 < len(name) <= payloads.LONGEST_ENVIRONMENT
+
+
+def _environment(raw: dict[str, object], name: object, policy: Policy) -> Environment | None:
+    if not _is_environment(name):
+        return None
+    return policy.environment(name, transient=pick(raw, "deployment", "transient_environment") is True)
+
+
+def _seen(raw: dict[str, object], environment: Environment | None, arrival: Arrival) -> tuple[Fact, ...]:
+    """Return that the environment was heard of, if both it and the repository can be read."""
+    named = fits(raw.get("repository"), payloads.Repository)
+    if named is None or environment is None:
+        return ()
+    return (EnvironmentSeen(repository=repository(named), received_at=arrival.received_at, environment=environment),)
+
+
+def _not_merged(sent: object) -> bool:
+    """Return whether a closed pull request says that it was not merged; old deliveries leave `merged` out."""
+    merged = pick(sent, "merged")
+    if isinstance(merged, bool):
+        return not merged
+    return isinstance(sent, dict) and "merged_at" in sent and sent["merged_at"] is None
+
+
+def _is_null(sha: str) -> bool:
+    """Return whether Git's name for no commit stands here: zeros alone."""
+    return bool(sha) and not sha.strip("0")

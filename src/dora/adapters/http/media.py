@@ -1,0 +1,35 @@
+"""What a request says about its body: `Content-Type` and `Content-Encoding`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dora.adapters.http.answers import RefusedError, header
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+
+def media_type(scope: Scope, *allowed: str) -> str:
+    """Return which of the allowed media types the body has.
+
+    A charset other than UTF-8 (or its subset) is refused: JSON has no other (RFC 8259, section 8.1).
+
+    Raises:
+        RefusedError: it has another one, or is compressed (415).
+    """
+    essence, _, parameters = (header(scope, b"content-type") or "").partition(";")
+    media = essence.strip().lower()
+    if media not in allowed:
+        raise RefusedError(415, f"The Content-Type must be {' or '.join(allowed)}.")
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in {"utf-8", "utf8", "us-ascii"}:
+            raise RefusedError(415, "The charset must be UTF-8.")
+    encoding = (header(scope, b"content-encoding") or "").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise RefusedError(415, "A compressed body is not taken.", headers=((b"accept-encoding", b"identity"),))
+    return media

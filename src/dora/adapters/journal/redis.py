@@ -1,0 +1,296 @@
+"""`redis://`: one stream is the log, and any number of replicas append to it and apply it.
+
+Redis numbers nothing without gaps by itself, and a reader cannot see that a server lost its newest entries. So a
+script, which the server runs alone, does it all in one step: it compares the last entry that the replica has applied
+with what the stream holds there, returns what others appended since, and appends the new entries under the next
+numbers. An entry `N-0` of the stream has two fields: `e`, the entry, and `s`, its seal: who wrote it, and a checksum.
+
+Keys (all in one hash slot, should the server be a cluster): `{dora}:log`, `{dora}:snapshot` (a list: position, then
+chunks), `{dora}:claim:NAME`, `{dora}:probe`. `?prefix=` in the URL replaces `dora`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from secrets import token_hex
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from dora.adapters.journal.codec import Codec, checksum
+from dora.adapters.journal.envelope import pack, unpack
+from dora.domain.instant import MICROSECONDS
+from dora.ports import StateDamaged, StateTaken, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from dora.domain.instant import Duration
+    from dora.ports import Entry, Snapshot
+
+MARGIN = 100_000
+"""Entries kept though a snapshot includes them, for a replica that was cut off: some 40 MB of the server's memory."""
+
+_PAGE = 1000  # entries fetched at once: some 400 kB
+_CHUNK = 1 << 20  # bytes of a snapshot sent at once: the server does nothing else meanwhile
+_ABANDONED = 600  # seconds after which the server drops a snapshot that nobody finished
+_OLDEST = (6, 2)  # XTRIM MINID and exclusive ranges
+_LOG = logging.getLogger(__name__)
+_PATIENCE = 5.0  # seconds without an answer after which a connection counts as lost
+
+_APPEND = """
+local known = tonumber(ARGV[1])
+local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local last = top and tonumber(string.match(top[1], '^%d+')) or 0
+if last < known then return {'short', last} end
+if known > 0 then
+  local mine = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+  if not mine then return {'trimmed', last} end
+  for i = 1, #mine[2], 2 do
+    if mine[2][i] == 's' and mine[2][i + 1] ~= ARGV[2] then return {'other', last} end
+  end
+end
+if ARGV[4] == '1' then redis.call('SET', KEYS[2], ARGV[1]) end
+local unseen = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[3])
+if #unseen == tonumber(ARGV[3]) then return {'more', last, unseen} end
+for i = 5, #ARGV, 2 do
+  last = last + 1
+  redis.call('XADD', KEYS[1], last .. '-0', 'e', ARGV[i], 's', ARGV[i + 1])
+end
+return {'kept', last, unseen}
+"""
+
+_SWAP = """
+local there = redis.call('LINDEX', KEYS[2], 0)
+if there and tonumber(there) >= tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[3])
+  return 0
+end
+redis.call('RENAME', KEYS[3], KEYS[2])
+redis.call('PERSIST', KEYS[2])
+local keep = math.min(tonumber(there or '0'), tonumber(ARGV[1]) - tonumber(ARGV[2]))
+if keep > 1 then redis.call('XTRIM', KEYS[1], 'MINID', '~', keep .. '-0') end
+return 1
+"""
+
+_CLAIM = """
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+
+
+class Stream:
+    """A `Journal` in Redis 6.2 or newer, or Valkey."""
+
+    pace: Duration = 0
+    poll: Duration | None = 250_000
+    """Others' entries show within this and a round trip."""
+
+    def __init__(self, url: str, *, margin: int = MARGIN) -> None:
+        """Name the server."""
+        split = urlsplit(url)
+        query = dict(parse_qsl(split.query))
+        prefix = query.pop("prefix", "dora")
+        self._place = f"redis ({{{prefix}}})"
+        self._log, self._snapshot = f"{{{prefix}}}:log", f"{{{prefix}}}:snapshot"
+        self._probe = f"{{{prefix}}}:probe"
+        self._claims = f"{{{prefix}}}:claim:"
+        # No retries of redis-py's own: a script that was sent twice would append twice.
+        self._client: Redis = Redis.from_url(
+            urlunsplit(split._replace(query=urlencode(query))),
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=_PATIENCE,
+            socket_connect_timeout=_PATIENCE,
+        )
+        self._append = self._client.register_script(_APPEND)
+        self._swap = self._client.register_script(_SWAP)
+        self._hold = self._client.register_script(_CLAIM)
+        self._giveback = self._client.register_script(_RELEASE)
+        self._codec = Codec()
+        self._writer = token_hex(8)
+        self._margin = margin
+        self._position = 0
+        self._fetched = 0
+        self._seal = ""
+        """Number and seal of the newest entry that was fetched and found sound."""
+        self._unseen: deque[Entry] = deque()
+        """Fetched, and not handed over yet."""
+        self._restored = False
+        self._ailing = False
+        self._refusal: StateTaken | StateDamaged | None = None
+
+    @property
+    def position(self) -> int:
+        """Number of the last entry handed over."""
+        return self._position
+
+    async def open(self) -> Snapshot | None:
+        """Read the newest snapshot, and look whether the log goes with it."""
+        self._refuse()
+        self._unseen.clear()
+        self._restored = False
+        try:
+            await self._examine()
+            # One command, so that no other replica swaps the list in between.
+            chunks = await self._client.lrange(self._snapshot, 0, -1)
+        except RedisError as error:
+            raise self._unavailable(error) from error
+        snapshot = None
+        self._fetched, self._seal = 0, ""
+        if chunks:
+            snapshot, extra = unpack(b"".join(map(_bytes, chunks[1:])), place=f"{self._place}: snapshot")
+            self._fetched, self._seal = snapshot.position, str(extra["seal"])
+        self._position = self._fetched
+        await self._exchange(())
+        self._restored = True
+        return snapshot
+
+    async def replay(self) -> AsyncIterator[Entry]:
+        """Yield the entries behind the snapshot, and those that others append meanwhile."""
+        complete = False
+        while self._unseen or not complete:
+            while self._unseen:
+                self._position += 1
+                yield self._unseen.popleft()
+            complete = await self._exchange(())
+
+    async def append(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Append the entries, and return those of other replicas that stand before them, in one step of the server."""
+        bodies = [self._codec.encode(entry) for entry in entries]
+        while not await self._exchange(bodies):
+            pass
+        unseen = tuple(self._unseen)
+        self._unseen.clear()
+        self._position = self._fetched
+        return unseen
+
+    async def snapshot(self, snapshot: Snapshot) -> None:
+        """Send the snapshot in chunks, swap it in, and trim the log behind the snapshot before it."""
+        self._refuse()
+        fresh = f"{self._snapshot}:{self._writer}"
+        try:
+            entry = await self._client.xrange(self._log, f"{snapshot.position}-0", f"{snapshot.position}-0")
+            if not entry:  # so far behind that others' snapshots have let it be trimmed
+                return
+            fields = entry[0][1] or {}
+            packed = await asyncio.to_thread(pack, snapshot, {"seal": _bytes(fields[b"s"]).decode()})
+            await self._client.delete(fresh)
+            await self._client.rpush(fresh, str(snapshot.position))
+            await self._client.expire(fresh, _ABANDONED)
+            sent = 1
+            for start in range(0, len(packed), _CHUNK):
+                sent += 1
+                if await self._client.rpush(fresh, packed[start : start + _CHUNK]) != sent:
+                    raise Unavailable(f"{self._place}: the snapshot did not stay while it was sent")
+            await self._swap(keys=[self._log, self._snapshot, fresh], args=[snapshot.position, self._margin])
+        except RedisError as error:
+            raise self._unavailable(error) from error
+
+    async def claim(self, name: str, *, lease: Duration) -> bool:
+        """Set a key with an expiry if nobody has; or prolong it if it is ours."""
+        try:
+            return bool(await self._hold(keys=[self._claims + name], args=[self._writer, lease * 1000 // MICROSECONDS]))
+        except RedisError as error:
+            raise self._unavailable(error) from error
+
+    async def release(self, name: str) -> None:
+        """Delete the key if it is ours."""
+        with suppress(RedisError):
+            await self._giveback(keys=[self._claims + name], args=[self._writer])
+
+    async def close(self) -> None:
+        """Close the connections."""
+        with suppress(RedisError):
+            await self._client.aclose()
+
+    async def _examine(self) -> None:
+        info = await self._client.info("server")
+        version = str(info.get("redis_version", ""))
+        if tuple(int(part) for part in version.split(".")[:2] if part.isdecimal()) < _OLDEST:
+            raise Unavailable(f"{self._place}: the server is version {version}; 6.2 or newer is needed")
+        with suppress(ResponseError):  # a server whose operator has hidden CONFIG
+            settings = await self._client.config_get("append*")
+            if settings.get("appendonly") != "yes" or settings.get("appendfsync") != "always":
+                _LOG.warning("redis keeps what it acknowledges only with appendonly yes and appendfsync always")
+        if await self._client.exists(self._log) and not await self._client.xlen(self._log):
+            raise StateDamaged(f"{self._place}: the log was emptied")
+
+    async def _exchange(self, bodies: Sequence[bytes]) -> bool:
+        """Fetch a page of what is new; append the bodies and return True if there was no more than a page."""
+        self._refuse()
+        number = self._fetched
+        seals = [f"{self._writer}:{checksum(0, body):08x}" for body in bodies]
+        pairs = [item for pair in zip(bodies, seals, strict=True) for item in pair]
+        # A server that is full or read-only still answers who only reads: after a failure a small write is tried too.
+        probe, self._ailing = self._ailing, True
+        try:
+            answer = await self._append(
+                keys=[self._log, self._probe], args=[number, self._seal, _PAGE, int(probe), *pairs]
+            )
+        except RedisError as error:
+            raise self._unavailable(error) from error
+        self._ailing = False
+        status, last = answer[0], int(answer[1])
+        if status not in {b"kept", b"more"}:
+            self._misfit(status.decode(), last)
+        self._take(answer[2])
+        if status == b"more":
+            return False
+        if seals:
+            self._fetched, self._seal = last, seals[-1]
+        return True
+
+    def _take(self, rows: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:
+        for name, (_, body, _, seal) in rows:
+            number = self._fetched + 1
+            place = f"{self._place}: entry {number}"
+            if name != b"%d-0" % number:
+                self._damaged(f"{place} is missing")
+            if seal.rpartition(b":")[2] != b"%08x" % checksum(0, body):
+                self._damaged(f"{place} is not what was written")
+            self._unseen.append(self._codec.decode(body, place=place))
+            self._fetched, self._seal = number, seal.decode()
+
+    def _misfit(self, status: str, last: int) -> NoReturn:
+        known = self._fetched
+        if status == "short":
+            self._damaged(f"{self._place}: the log ends at entry {last}, but entry {known} had been there")
+        if status == "other" or not self._restored:
+            self._damaged(f"{self._place}: entry {known} of the log is not the one that was there before")
+        self._refusal = StateTaken(
+            f"{self._place}: the others went on and entries behind {known} are deleted already; "
+            "a restart begins from their snapshot"
+        )
+        raise self._refusal
+
+    def _damaged(self, message: str) -> NoReturn:
+        self._refusal = StateDamaged(message)
+        raise self._refusal
+
+    def _unavailable(self, error: RedisError) -> Unavailable:
+        # The server's own words may quote what was sent; its code (OOM, MISCONF, NOAUTH) does not.
+        code = str(error).partition(" ")[0]
+        return Unavailable(f"{self._place}: {type(error).__name__}{f' ({code})' if code.isupper() else ''}")
+
+    def _refuse(self) -> None:
+        if self._refusal is not None:
+            raise type(self._refusal)(*self._refusal.args)
+
+
+def _bytes(value: bytes | str) -> bytes:
+    # redis-py types what it returns as either; without `decode_responses` it is always bytes.
+    return value if isinstance(value, bytes) else value.encode()

@@ -1,0 +1,164 @@
+"""The process's own metrics, at `/internal/metrics`: what came in, what was refused, what the process is doing.
+
+They describe this process and not the state: they begin at 0 with it, and `dora.adapters.prometheus.series` is not
+involved. Every label has few values: repositories are those that are watched, everything else comes from fixed lists.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from attrs import define, field
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric
+from prometheus_client import exposition as text
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from dora.adapters.prometheus.negotiation import Format, accepts_gzip, negotiate
+from dora.adapters.prometheus.scrape import Scrape
+
+OTHER: Final = "other"
+"""What a label says of a value that is on no list."""
+
+REJECTIONS: Final = (
+    # Why a delivery or a pushed event was not taken, in the order they are checked.
+    "method",
+    "unauthenticated",
+    "content_type",
+    "too_large",
+    "event_header",
+    "malformed",
+    "invalid",
+    "forbidden",
+    "unavailable",
+    OTHER,
+)
+"""The reasons that `dora_rejected_deliveries_total` knows."""
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Anybody can send any word as a method."""
+
+_REQUEST_EDGES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Seconds. A delivery should take a millisecond or two and must be answered within one second."""
+
+
+@define(eq=False)
+class Internals:
+    """The process's own metrics, in a registry of their own."""
+
+    _version: str
+    _revision: str = ""
+    _registry: CollectorRegistry = field(factory=CollectorRegistry, init=False, repr=False)
+    _events: Counter = field(init=False, repr=False)
+    _rejected: Counter = field(init=False, repr=False)
+    _requests: Counter = field(init=False, repr=False)
+    _request_seconds: Histogram = field(init=False, repr=False)
+    _queue: Gauge = field(init=False, repr=False)
+    _ready: Gauge = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        registry = self._registry
+        self._events = Counter(
+            "dora_events",
+            "Genuine events of watched repositories, by what became of them: counted (a DORA number stepped or its "
+            "look-up began), stored (kept for later), duplicate, ignored.",
+            ["repository", "source", "type", "outcome"],
+            registry=registry,
+        )
+        self._rejected = Counter(
+            "dora_rejected_deliveries",
+            "Deliveries and pushed events that were refused, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in REJECTIONS:
+            self._rejected.labels(reason)
+        self._requests = Counter(
+            "dora_http_requests",
+            "HTTP requests answered, by route, method and status.",
+            ["route", "method", "status"],
+            registry=registry,
+        )
+        self._request_seconds = Histogram(
+            "dora_http_request_duration_seconds",
+            "Time from a request's first byte to the last byte of its answer.",
+            ["route", "method"],
+            buckets=_REQUEST_EDGES,
+            registry=registry,
+        )
+        self._queue = Gauge("dora_queued_entries", "Events received and not yet kept in the state.", registry=registry)
+        self._ready = Gauge("dora_ready", "1 while /readyz answers 200, else 0.", registry=registry)
+        build = Info("dora_build", "The version that runs.", registry=registry)
+        build.info({"version": self._version, "revision": self._revision})
+        # What GitHub is asked, and what is left to ask, belongs here, beside the methods that count it below.
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+    def event(self, *, repository: str, source: str, type_: str, outcome: str) -> None:
+        """Count a genuine event of a watched repository.
+
+        Args:
+            repository: `owner/name`, only if it is watched: the caller vouches for it.
+            source: the door, `github` or `api`.
+            type_: from the door's fixed list of types, else `other`.
+            outcome: `dora.domain.outcome.Status`.
+        """
+        self._events.labels(repository, source, type_, str(outcome)).inc()
+
+    def rejected(self, reason: str) -> None:
+        """Count a delivery that was refused, for one of `REJECTIONS`."""
+        self._rejected.labels(reason if reason in REJECTIONS else OTHER).inc()
+
+    def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request that was answered.
+
+        Args:
+            route: the route's own path, `other` for paths that are none.
+            method: as sent; what HTTP does not know becomes `other`.
+            status: the answer's status code.
+            seconds: until the last byte was handed over.
+        """
+        known = method if method in _METHODS else OTHER
+        self._requests.labels(route, known, str(status)).inc()
+        self._request_seconds.labels(route, known).observe(seconds)
+
+    def watch_queue(self, length: Callable[[], int]) -> None:
+        """Ask for the queue's length at every scrape."""
+        self._queue.set_function(length)
+
+    def watch_ready(self, ready: Callable[[], bool]) -> None:
+        """Ask whether the service is ready at every scrape."""
+        self._ready.set_function(ready)
+
+    def answer(self, *, accept: str | None, accept_encoding: str | None) -> Scrape:
+        """Return the answer to a scrape with these headers."""
+        format_ = negotiate(accept)
+        body = self.exposition(format_)
+        if not accepts_gzip(accept_encoding):
+            return Scrape(format_.content_type, None, iter((body,)))
+        return Scrape(format_.content_type, "gzip", iter((zlib.compress(body, wbits=zlib.MAX_WBITS | 16),)))
+
+    def exposition(self, format_: Format) -> bytes:
+        """Return the metrics as they are now."""
+        if format_.openmetrics:
+            body: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]  # as the client has it
+            return body
+        return text.generate_latest(_WithoutCreated(self._registry))
+
+
+@define(eq=False)
+class _WithoutCreated(Collector):
+    """The text format has no created samples; the client would add a gauge for each."""
+
+    _registry: CollectorRegistry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [sample for sample in metric.samples if sample.name != f"{metric.name}_created"]
+            yield metric

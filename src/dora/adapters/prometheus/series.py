@@ -1,0 +1,309 @@
+"""The metric sink: every DORA series of the process, with its birth time and its latest exemplars."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import assert_never
+
+from attrs import define, field
+
+from dora.adapters.prometheus import snapshot
+from dora.adapters.prometheus.families import (
+    CHANGE_FAILURES,
+    CHANGES_MERGED,
+    COMMIT_LEAD_TIME,
+    DEPLOYMENTS,
+    INCIDENTS,
+    LAST_DEPLOYMENT,
+    LEAD_TIME,
+    LEAD_TIME_UNKNOWN,
+    OPEN_FAILURES,
+    PENDING_LOOKUPS,
+    RECOVERY_TIME,
+    REWORK,
+    TIME_TO_MERGE,
+    Family,
+    Level,
+    bucket,
+)
+from dora.adapters.prometheus.state import (
+    NOTHING,
+    Count,
+    Distribution,
+    Key,
+    Row,
+    Spotted,
+    mark,
+    unregistered,
+)
+from dora.domain.instant import Duration, Instant
+from dora.domain.observations import (
+    Chain,
+    ChainRegistered,
+    ChangeCounted,
+    ChangeFailed,
+    CommitLeadTimeObserved,
+    DeploymentCounted,
+    Exemplar,
+    GaugesMoved,
+    IncidentCounted,
+    IncidentsRegistered,
+    LastDeployment,
+    LeadTimeObserved,
+    LeadTimeUnknown,
+    Observation,
+    OpenFailures,
+    PendingLookups,
+    Recovered,
+    RepositoryRegistered,
+    ReworkCounted,
+    TimeToMergeObserved,
+)
+
+
+@define(eq=False)
+class Watch:
+    """What a reader that keeps something per row has missed since it last looked."""
+
+    changed: set[Key] = field(factory=set)
+    grown: bool = True
+    """There are rows that were not there."""
+
+    def take(self) -> tuple[set[Key], bool]:
+        """Return which rows changed, and whether there are new ones; and start over."""
+        taken = self.changed, self.grown
+        self.changed, self.grown = set(), False
+        return taken
+
+
+@define(eq=False)
+class Rows:
+    """The rows of one level."""
+
+    level: Level
+    keys: list[Key] = field(factory=list)
+    """Sorted: the order of the exposition depends on what exists, never on what came first."""
+    by_key: dict[Key, Row] = field(factory=dict)
+    watches: list[Watch] = field(factory=list)
+
+    def watch(self) -> Watch:
+        """Return a new watch, to which every row there is new."""
+        watch = Watch()
+        self.watches.append(watch)
+        return watch
+
+    def put(self, key: Key, row: Row) -> None:
+        """Replace or add a row."""
+        new = key not in self.by_key
+        self.by_key[key] = row
+        if new:
+            insort(self.keys, key)
+        for watch in self.watches:
+            watch.changed.add(key)
+            watch.grown |= new
+
+
+@define(eq=False)
+class Series:
+    """Holds every DORA series; a `dora.ports.MetricSink`.
+
+    A series is born at the receipt time `at` of the call that registered it; registering it again changes nothing, and
+    an observation for a series that does not exist registers it. Readers (the exposition, the collector) may be in
+    another thread: a call of `record` is published at once.
+    """
+
+    _repositories: Rows = field(factory=lambda: Rows(Level.REPOSITORY), init=False)
+    _chains: Rows = field(factory=lambda: Rows(Level.CHAIN), init=False)
+    _publishing: Lock = field(factory=Lock, init=False, repr=False)
+
+    def record(self, observations: Iterable[Observation], *, at: Instant) -> None:
+        """Record what one fact led to."""
+        drafts: dict[str | Chain, _Draft] = {}
+        for observation in observations:
+            subject = (
+                observation.repository
+                if isinstance(observation, RepositoryRegistered | ChangeCounted | TimeToMergeObserved)
+                else observation.chain
+            )
+            draft = drafts.get(subject)
+            if draft is None:
+                draft = drafts[subject] = self._draft(subject, at)
+            draft.take(observation)
+        if drafts:
+            with self._publishing:
+                for draft in drafts.values():
+                    draft.rows.put(draft.key, draft.row())
+
+    def _draft(self, subject: str | Chain, at: Instant) -> _Draft:
+        key: Key
+        if isinstance(subject, str):
+            rows, key = self._repositories, (subject,)
+        else:
+            rows, key = self._chains, (subject.repository, subject.environment, subject.service)
+        return _Draft(rows, key, rows.by_key.get(key) or unregistered(rows.level, key), at)
+
+    @contextmanager
+    def reading(self) -> Iterator[dict[Level, Rows]]:
+        """Give the rows while nothing is published: take references and leave; rows never change afterwards."""
+        with self._publishing:
+            yield {Level.REPOSITORY: self._repositories, Level.CHAIN: self._chains}
+
+    def state(self) -> dict[Level, list[tuple[Key, Row]]]:
+        """Return all rows in the order of the exposition: one consistent state, which never changes afterwards."""
+        with self.reading() as levels:
+            return {level: [(key, rows.by_key[key]) for key in rows.keys] for level, rows in levels.items()}
+
+    def dump(self) -> snapshot.Snapshot:
+        """Return all there is as plain JSON-able data, exactly; the same state gives the same data."""
+        return snapshot.dump(self.state())
+
+    def load(self, snapshot_: object) -> None:
+        """Restore what `dump` returned, into an empty `Series`.
+
+        Raises:
+            dora.ports.StateDamaged: it is something else, or a newer version's.
+        """
+        restored = snapshot.load(snapshot_)
+        with self.reading() as levels:
+            for level, rows in restored.items():
+                for key, row in rows:
+                    levels[level].put(key, row)
+
+
+class _Draft:
+    """A row while one call of `record` changes it."""
+
+    __slots__ = (
+        "_born",
+        "_counts",
+        "_digest",
+        "_distributions",
+        "_empty",
+        "_gauges",
+        "_labels",
+        "_zero",
+        "key",
+        "rows",
+    )
+
+    def __init__(self, rows: Rows, key: Key, row: Row, at: Instant) -> None:
+        self.rows = rows
+        self.key = key
+        # Shared by all that this call registers: a fresh chain is 17 counters and 8 histograms' places.
+        self._zero = Count(0, at)
+        self._empty = Distribution(NOTHING, 0, at)
+        self._digest = row.digest
+        self._labels = row.labels
+        self._born = row.born
+        self._counts = list(row.counts)
+        self._distributions = list(row.distributions)
+        self._gauges = list(row.gauges)
+
+    def row(self) -> Row:
+        counts, distributions = tuple(self._counts), tuple(self._distributions)
+        return Row(self._digest, self._labels, self._born, counts, distributions, tuple(self._gauges))
+
+    def take(self, observation: Observation) -> None:  # noqa: C901, PLR0912 - one line a kind of observation
+        """Apply one observation. The most frequent kinds come first."""
+        match observation:
+            case LeadTimeObserved():
+                self._observe(LEAD_TIME, observation.duration, observation.exemplar)
+            case CommitLeadTimeObserved():
+                self._observe(COMMIT_LEAD_TIME, observation.duration, observation.exemplar)
+            case DeploymentCounted():
+                self._step(DEPLOYMENTS, observation.result, observation.exemplar)
+            case LastDeployment():
+                self._gauges[LAST_DEPLOYMENT.start] = observation.at
+            case OpenFailures():
+                self._gauges[OPEN_FAILURES.start] = observation.count
+            case PendingLookups():
+                self._gauges[PENDING_LOOKUPS.start] = observation.count
+            case ChangeCounted():
+                self._step(CHANGES_MERGED)
+            case TimeToMergeObserved():
+                self._observe(TIME_TO_MERGE, observation.duration)
+            case ChangeFailed():
+                self._step(CHANGE_FAILURES, observation.cause, observation.exemplar)
+                self._register_histogram(RECOVERY_TIME, observation.cause)
+            case Recovered():
+                self._observe(RECOVERY_TIME, observation.duration, observation.exemplar, observation.cause)
+            case ReworkCounted():
+                # Without its exemplar: those sit on deployments, failures and buckets alone.
+                self._step(REWORK)
+            case LeadTimeUnknown():
+                self._step(LEAD_TIME_UNKNOWN, observation.reason)
+            case IncidentCounted():
+                self._register(INCIDENTS)
+                self._step(INCIDENTS, observation.state)
+            case RepositoryRegistered():
+                self._register(CHANGES_MERGED)
+                self._register_histogram(TIME_TO_MERGE)
+            case ChainRegistered():
+                self._register_chain()
+            case IncidentsRegistered():
+                self._register(INCIDENTS)
+            case GaugesMoved():
+                self._gauges = [None] * len(self._gauges)
+            case _:
+                assert_never(observation)
+
+    def _register_chain(self) -> None:
+        for family in (DEPLOYMENTS, CHANGE_FAILURES, REWORK, LEAD_TIME_UNKNOWN, INCIDENTS):
+            self._register(family)
+        for family in (LEAD_TIME, COMMIT_LEAD_TIME):
+            self._register_histogram(family)
+        for family in (OPEN_FAILURES, PENDING_LOOKUPS):
+            if self._gauges[family.start] is None:
+                self._gauges[family.start] = 0
+
+    def _register(self, family: Family) -> None:
+        for place in family.places.values():
+            self._count(place)
+
+    def _register_histogram(self, family: Family, value: str = "") -> None:
+        self._distribution(family.places[value])
+
+    def _step(self, family: Family, value: str = "", exemplar: Exemplar | None = None) -> None:
+        place = family.places[value]
+        count = self._count(place)
+        self._counts[place] = Count(count.value + 1, count.created, mark(exemplar) if exemplar else None)
+
+    def _observe(self, family: Family, duration: Duration, exemplar: Exemplar | None = None, value: str = "") -> None:
+        place = family.places[value]
+        seen = self._distribution(place)
+        fallen = bucket(duration)
+        counts, spotted = seen.counts, seen.spotted
+        if exemplar:
+            spotted = _spot(spotted, Spotted(fallen, duration, mark(exemplar)))
+        self._distributions[place] = Distribution(
+            (*counts[:fallen], counts[fallen] + 1, *counts[fallen + 1 :]),
+            seen.total + duration,
+            seen.created,
+            spotted,
+        )
+
+    def _count(self, place: int) -> Count:
+        """Return the counter, born now if it did not exist."""
+        count = self._counts[place]
+        if count is None:
+            count = self._counts[place] = self._zero
+            self._born = max(self._born, count.created)
+        return count
+
+    def _distribution(self, place: int) -> Distribution:
+        """Return the histogram, born now if it did not exist."""
+        seen = self._distributions[place]
+        if seen is None:
+            seen = self._distributions[place] = self._empty
+            self._born = max(self._born, seen.created)
+        return seen
+
+
+def _spot(spotted: tuple[Spotted, ...], latest: Spotted) -> tuple[Spotted, ...]:
+    """Put the latest exemplar in its bucket's place."""
+    before = tuple(one for one in spotted if one.bucket < latest.bucket)
+    after = tuple(one for one in spotted if one.bucket > latest.bucket)
+    return (*before, latest, *after)

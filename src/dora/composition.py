@@ -1,0 +1,169 @@
+"""The composition root: settings become a running service. Read it top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from importlib import metadata
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from attrs import define
+
+from dora.adapters.events import EVENT_SCHEMA, PushedEvents, parse_clients
+from dora.adapters.github.webhooks import Webhooks
+from dora.adapters.http import About, Application, Gate, Server, application, listen, now
+from dora.adapters.journal.memory import Memory
+from dora.adapters.prometheus import Exposition, Internals, Series
+from dora.domain.core import Core, Limits
+from dora.domain.facts import Repository, RepositorySeen
+from dora.observer import Observer
+from dora.ports import StateDamaged, StateTaken, Unavailable
+from dora.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_log = structlog.get_logger("dora")
+
+# The parts of a drain, together under the 10 s after which an orchestrator may be impatient.
+_BODIES_SECONDS: Final = 3.0
+_REQUESTS_SECONDS: Final = 5.0
+_WRITING_SECONDS: Final = 2.0
+_CONNECTIONS_SECONDS: Final = 1.0
+
+_AGAIN_SECONDS: Final = 2.0
+"""Between two attempts to reach the state at start."""
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings of an environment.
+
+    Raises:
+        InvalidSettingsError: with every problem there is.
+    """
+    return Settings.from_environ(environ, checks={"DORA_API_TOKENS": parse_clients})
+
+
+def version() -> str:
+    """Return the version of the installed project."""
+    try:
+        return metadata.version("dora")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def compose(settings: Settings) -> Service:
+    """Return the service that the settings describe. Nothing is opened yet."""
+    secrets = settings.webhook_secrets
+    clients = parse_clients(settings.api_tokens) if settings.api_tokens else ()
+    series = Series()
+    observer = Observer(
+        core=Core(),
+        journal=Memory(),
+        sink=series,
+        lookup=None,
+        limits=Limits(repositories=settings.max_repositories),
+    )
+    gate = Gate(observer)
+    internals = Internals(version())
+    internals.watch_queue(lambda: observer.waiting)
+    internals.watch_ready(lambda: gate.ready)
+    app = application(
+        webhook_door=Webhooks(secrets, settings.policy),
+        event_door=PushedEvents(clients=clients, secrets=secrets, policy=settings.policy),
+        receiver=observer,
+        gate=gate,
+        metrics=Exposition(series, settings.zero_hold),
+        internals=internals,
+        about=About(version=version(), state=settings.state_kind, lookups=settings.policy.lookups),
+        event_schema=EVENT_SCHEMA,
+        metrics_token=settings.metrics_token,
+        max_repositories=settings.max_repositories,
+    )
+    return Service(settings=settings, observer=observer, app=app)
+
+
+@define(eq=False, kw_only=True)
+class Service:
+    """The whole service; `run` is its life."""
+
+    settings: Settings
+    observer: Observer
+    app: Application
+
+    async def run(self, stop: asyncio.Event, *, listening: Callable[[int], None] = lambda _: None) -> None:
+        """Serve until `stop` is set; then answer what is under way, and return.
+
+        Args:
+            stop: set it to end the service.
+            listening: called with the port once it is listened on; the state may still be being restored.
+
+        Raises:
+            CannotListenError: the address cannot be listened on.
+            StateTaken: another process holds the state.
+            StateDamaged: the state cannot be read.
+        """
+        bind = self.settings.bind
+        server = Server(self.app, listen(bind.host, bind.port))
+        await server.start()
+        listening(server.port)
+        living = asyncio.create_task(self._live())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((living, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not living.done():
+                await self._drain()
+        finally:
+            await server.stop(_CONNECTIONS_SECONDS)
+            for task in (stopping, living):
+                task.cancel()
+            ended = await asyncio.gather(living, stopping, return_exceptions=True)
+            await self.observer.journal.close()
+        if isinstance(ended[0], Exception):
+            raise ended[0]
+
+    async def _live(self) -> None:
+        """Restore the state, open the gate, and write until cancelled."""
+        while True:
+            try:
+                await self.observer.start()
+                break
+            except Unavailable as unavailable:
+                _log.warning("the state cannot be reached; trying again", reason=str(unavailable))
+                await asyncio.sleep(_AGAIN_SECONDS)
+        writing = asyncio.create_task(self._write())
+        try:
+            await self._register()
+            self.app.gate.restored = True
+            await writing
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+
+    async def _write(self) -> None:
+        """Write what comes in. A state lost to another process is no end: this one stays, unready, and says so."""
+        try:
+            await self.observer.run()
+        except* (StateTaken, StateDamaged):
+            await asyncio.Event().wait()
+
+    async def _register(self) -> None:
+        """Let the series of repositories that are named in the settings exist before their first event."""
+        facts = tuple(
+            RepositorySeen(repository=Repository(name), received_at=now()) for name in self.settings.named_repositories
+        )
+        if facts:
+            with contextlib.suppress(Unavailable):
+                await self.observer.receive(facts)
+
+    async def _drain(self) -> None:
+        """Take nothing new, answer what is under way, write what was taken."""
+        _log.info("draining")
+        self.app.intake.hurry(_BODIES_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REQUESTS_SECONDS):
+                await self.app.gate.drained()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WRITING_SECONDS):
+                await self.observer.drain()

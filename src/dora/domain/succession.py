@@ -1,0 +1,148 @@
+"""Deployments of one environment, in the order of their own times, whatever order they arrive in."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from typing import TypeAlias
+
+from attrs import Factory, define
+
+from dora.domain.facts import Kind
+from dora.domain.instant import Instant
+from dora.domain.observations import Cause
+
+Key: TypeAlias = tuple[Instant, tuple[int, int, str]]
+"""A place in the order of statuses: time, then deployment id, numbers before texts."""
+
+
+LOWEST = (-1, 0, "")
+"""Before every deployment id."""
+
+
+def key(at: Instant, deployment_id: str) -> Key:
+    """Return the place of a deployment's status: two at the same instant stand in the order of their ids."""
+    if deployment_id.isascii() and deployment_id.isdigit():
+        return at, (0, int(deployment_id), deployment_id)
+    return at, (1, 0, deployment_id)
+
+
+def deployment_of(place: Key) -> str:
+    """Return the id of the deployment at a place."""
+    return place[1][2]
+
+
+@define
+class Deployment:
+    """One deployment of a chain, as far as it is known."""
+
+    id: str
+    environment: str
+    """The name as sent: succession goes by it."""
+    sha: str | None = None
+    succeeded_at: Instant | None = None
+    failed_at: Instant | None = None
+    """When a status said `failure` or `error`."""
+    counted: bool = False
+    """A status of it was counted here; only then can it fail."""
+    found: bool = False
+    """Its success is known from GitHub's history alone."""
+    failure: int | None = None
+    """The failure that it is part of, once it failed."""
+    recovered_at: Instant | None = None
+    marked: bool = False
+    rollback: bool = False
+    """It is a rollback, or a redeploy of one."""
+    rework: bool = False
+    told: bool = False
+    """A sender said what it was or what it fixes."""
+    kind: Kind | None = None
+    fixes: str | None = None
+
+    @property
+    def place(self) -> Key:
+        """Where its success stands, or, without one, its failing."""
+        at = self.succeeded_at if self.succeeded_at is not None else self.failed_at
+        return key(at or 0, self.id)
+
+
+@define
+class Failure:
+    """A failure and its end. Failed deployments in a row share one."""
+
+    cause: Cause
+    environment: str
+    deployment_id: str
+    sha: str
+    opened_at: Instant
+    closed_at: Instant | None = None
+
+
+@define
+class Succession:
+    """The statuses of one environment name, each list in the order of places."""
+
+    successes: list[Key] = Factory(list)
+    failures: list[Key] = Factory(list)
+    """Failing statuses that are part of a `deployment_failed` episode."""
+    firsts: dict[str, Key] = Factory(dict)
+    """SHA -> its first success here, ever."""
+    counts: dict[str, int] = Factory(dict)
+    """SHA -> remembered successes."""
+
+    def succeeded(self, place: Key, sha: str) -> None:
+        """Enter a success."""
+        insort(self.successes, place)
+        self.counts[sha] = self.counts.get(sha, 0) + 1
+        if sha not in self.firsts or place < self.firsts[sha]:
+            self.firsts[sha] = place
+
+    def resolved(self, place: Key, abbreviated: str, full: str) -> None:
+        """Enter a success under its full SHA instead of the abbreviated one."""
+        self._forget_sha(abbreviated)
+        self.successes.remove(place)
+        self.succeeded(place, full)
+
+    def forget(self, place: Key, sha: str | None) -> None:
+        """Forget a deployment's success (and its failing, if `sha` is None)."""
+        if sha is None:
+            if place in self.failures:
+                self.failures.remove(place)
+            return
+        self.successes.remove(place)
+        self._forget_sha(sha)
+
+    def _forget_sha(self, sha: str) -> None:
+        self.counts[sha] -= 1
+        if not self.counts[sha]:
+            del self.counts[sha], self.firsts[sha]
+
+    def predecessor(self, place: Key) -> str | None:
+        """Return the id of the latest success before a place."""
+        index = bisect_left(self.successes, place)
+        return deployment_of(self.successes[index - 1]) if index else None
+
+    def next_success(self, place: Key) -> Key | None:
+        """Return the first success behind a place."""
+        index = bisect_right(self.successes, place)
+        return self.successes[index] if index < len(self.successes) else None
+
+    def first_success_after(self, at: Instant) -> Key | None:
+        """Return the first success later than an instant."""
+        index = bisect_left(self.successes, (at + 1, LOWEST))
+        return self.successes[index] if index < len(self.successes) else None
+
+    def failing_row(self, place: Key) -> list[Key]:
+        """Return the failing statuses between which and a place no success lies."""
+        index = bisect_right(self.successes, place)
+        low = bisect_right(self.failures, self.successes[index - 1]) if index else 0
+        high = bisect_right(self.failures, self.successes[index]) if index < len(self.successes) else None
+        return self.failures[low:high]
+
+    def rows_around(self, success: Key) -> tuple[list[Key], list[Key]]:
+        """Return the failing statuses in a row before an entered success, and those in a row behind it."""
+        index = bisect_left(self.successes, success)
+        low = bisect_right(self.failures, self.successes[index - 1]) if index else 0
+        middle = bisect_right(self.failures, success)
+        beyond = index + 1
+        high = bisect_right(self.failures, self.successes[beyond]) if beyond < len(self.successes) else None
+        return self.failures[low:middle], self.failures[middle:high]

@@ -1,0 +1,61 @@
+"""Judging a batch before any of it is applied."""
+
+from __future__ import annotations
+
+from attrs import Factory, define
+
+from dora.domain.core import Core, Limits
+from dora.domain.facts import Fact
+from dora.domain.outcome import Ignored, Outcome, Status
+from dora.ports import Entry, Problem
+
+
+@define
+class Admission:
+    """Judges a batch before any of it is applied: limits and idempotency keys hold among its members too."""
+
+    core: Core
+    limits: Limits
+    _repositories: set[str] = Factory(set)
+    _environments: dict[str, set[tuple[str, str]]] = Factory(dict)
+    _keys: dict[tuple[str, str], str] = Factory(dict)
+
+    def key_problems(self, entry: Entry) -> list[Problem]:
+        """Return a problem for each key that stands for other content; else take the keys as used."""
+        used: dict[tuple[str, str], str] = {}
+        problems = []
+        for index, fact in enumerate(entry):
+            key = getattr(fact, "key", None)
+            if key is None:
+                continue
+            name = (key.client, key.key)
+            digest = used.get(name) or self._keys.get(name) or self.core.key_digest(*name)
+            if digest is not None and digest != key.digest:
+                pointer = f"/{index}/id" if len(entry) > 1 else "/id"
+                problems.append(Problem(pointer, "this idempotency key was used with other content"))
+            used.setdefault(name, key.digest)
+        if not problems:
+            self._keys.update(used)
+        return problems
+
+    def judge(self, fact: Fact) -> Outcome | None:
+        """Return what becomes of a fact that changes nothing, counting what the batch itself will register."""
+        judged = self.core.judge(fact, self.limits)
+        if judged is not None:
+            return judged
+        state = self.core.find(fact.repository)
+        name = (fact.repository if state is None else state).name.lower()
+        if state is None and name not in self._repositories:
+            if len(self.core.repositories) + len(self._repositories) >= self.limits.repositories:
+                return Outcome(Status.IGNORED, Ignored.LIMIT)
+            self._repositories.add(name)
+        environment = getattr(fact, "environment", None)
+        if environment is None or (state is not None and state.find(environment) is not None):
+            return None
+        pair = (environment.label, environment.service)
+        fresh = self._environments.setdefault(name, set())
+        known = len(state.chains) if state is not None else 0
+        if pair not in fresh and not environment.listed and known + len(fresh) >= self.limits.environments:
+            return Outcome(Status.IGNORED, Ignored.LIMIT)
+        fresh.add(pair)
+        return None

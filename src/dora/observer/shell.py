@@ -1,0 +1,419 @@
+"""The shell: the only place that awaits between two decisions.
+
+One task writes: it takes what came in meanwhile, asks the core which of it matters, appends that to the journal in one
+go, applies what the log then holds, records the observations and answers the senders. So a 2xx means kept and counted,
+and the core sees facts in the log's order, live as in replay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from attrs import Factory, define, field
+
+from dora.domain.core import Core, Limits
+from dora.domain.facts import ChangesFound, Fact
+from dora.domain.instant import Instant, seconds
+from dora.domain.outcome import Ignored, Outcome
+from dora.observer.admission import Admission
+from dora.observer.inquiry import LEASE, Inquiry
+from dora.observer.snapshots import StateCodec, Writing
+from dora.ports import (
+    CommitLookup,
+    Entry,
+    Invalid,
+    Journal,
+    MetricSink,
+    Snapshot,
+    StateDamaged,
+    StateTaken,
+    Unavailable,
+)
+
+log = logging.getLogger(__name__)
+
+CAPACITY = 10_000
+"""Entries waiting to be written; beyond it senders are told to come back."""
+
+BATCH = 1_000
+"""Facts written in one go, about: bounds how long the event loop is held, and the first waits for the last."""
+
+PATIENCE = 5.0
+"""Seconds after which a sender may come back when something is wrong."""
+
+HEALING = 1.0
+"""Seconds between asking a journal that could not write whether it can again."""
+
+BREATH = 500
+"""Facts replayed before other tasks (the health check) get a turn."""
+
+
+SNAPSHOT_AFTER = 50_000
+"""Facts after which a snapshot is written: replaying as many takes about two seconds."""
+
+
+class Standing(StrEnum):
+    """What an observer can do."""
+
+    STARTING = "starting"
+    READY = "ready"
+    UNWRITABLE = "unwritable"
+    """The journal cannot write now; senders are told to come back."""
+    LOST = "lost"
+    """The state is damaged, or another process took it over: nothing more is written until a restart."""
+    DRAINING = "draining"
+
+
+@define(eq=False)
+class _Submission:
+    entry: Entry
+    answered: asyncio.Future[tuple[Outcome, ...]]
+    judged: tuple[Outcome | None, ...] | None = None
+    """What the core says of each fact before anything is written (None: to be written); None if none is admitted."""
+
+
+def _now() -> Instant:
+    return time.time_ns() // 1_000
+
+
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+@define(eq=False)
+class Observer:
+    """Keeps facts, counts them, and has questions answered.
+
+    `start`, then `run` as a task; `receive` from any task of the same loop; `drain` at the end.
+    """
+
+    core: Core
+    journal: Journal
+    sink: MetricSink
+    lookup: CommitLookup | None = None
+    codec: StateCodec | None = None
+    """Writes snapshots; None where the journal keeps nothing."""
+    limits: Limits = field(factory=Limits)
+    now: Callable[[], Instant] = _now
+    standing: Standing = Standing.STARTING
+    _queue: deque[_Submission] = Factory(deque)
+    _arrived: asyncio.Event = Factory(asyncio.Event)
+    _inquiry: Inquiry | None = field(init=False, default=None)
+    _idle: asyncio.Event = field(init=False, factory=_set)
+    """Set when nothing accepted waits for its answer."""
+    _poll_at: float | None = field(init=False, default=None)
+    """When to ask the journal for the entries of others, by the loop's clock; None: there are none."""
+    _limit_told: bool = False
+    _facts: int = 0
+    """Applied since the newest snapshot."""
+    _snapshot: Writing | None = None
+    _keeping: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """State is restored and facts are accepted."""
+        return self.standing is Standing.READY
+
+    @property
+    def waiting(self) -> int:
+        """Entries not written and answered yet."""
+        return len(self._queue)
+
+    @property
+    def pending_questions(self) -> int:
+        """Questions that are out."""
+        return self._inquiry.pending if self._inquiry else 0
+
+    def oldest_question_age(self) -> float:
+        """Return the seconds for which the oldest question has been out."""
+        return self._inquiry.oldest_age() if self._inquiry else 0.0
+
+    async def start(self) -> None:
+        """Take the state over and restore it. What cannot be read at once is waited for.
+
+        Raises:
+            Unavailable: it cannot be reached; nothing has happened yet, so this may be tried again.
+            StateTaken: another process holds it.
+            StateDamaged: it cannot be read.
+        """
+        snapshot = await self.journal.open()
+        # Restoring makes millions of objects that stay: looking for garbage among them would take most of the time.
+        gc.disable()
+        try:
+            if snapshot is not None:
+                await self._load(snapshot)
+            await self._replay()
+        finally:
+            gc.freeze()
+            gc.enable()
+        if self.lookup is not None:
+            self._inquiry = Inquiry(lookup=self.lookup, answer=self._answer, claim=self._claim, now=self.now)
+            for question in self.core.open_questions():
+                self._inquiry.put(question)
+        if self.standing is not Standing.DRAINING:
+            self.standing = Standing.READY
+        log.info("state restored", extra={"facts": self._facts, "repositories": len(self.core.repositories)})
+
+    async def _replay(self) -> None:
+        try:
+            async for entry in self.journal.replay():
+                for fact in entry:
+                    self._apply(fact)
+                    if self._facts % BREATH == 0:
+                        await asyncio.sleep(0)
+        except Unavailable as unavailable:
+            await self._heal(unavailable)  # the rest comes with the first append, and replaying anew would repeat facts
+
+    async def _load(self, snapshot: Snapshot) -> None:
+        if self.codec is None:
+            raise StateDamaged("the journal holds a snapshot, and there is nothing here to read it")
+        for _ in self.codec.load(self.core, snapshot):
+            await asyncio.sleep(0)
+
+    async def run(self) -> None:
+        """Write and ask until cancelled, or until the state is lost.
+
+        Raises:
+            StateTaken: another process took the state over.
+            StateDamaged: the state changed under this process.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            asking = tasks.create_task(self._inquiry.run()) if self._inquiry is not None else None
+            try:
+                lost = await self._write(tasks)
+            finally:
+                for task in (asking, self._keeping):
+                    if task is not None:
+                        task.cancel()
+        raise lost  # here, since a group of tasks would wrap it
+
+    async def receive(self, entry: Entry) -> tuple[Outcome, ...]:
+        """Keep facts that came in together, and count them.
+
+        Returns:
+            What became of each.
+
+        Raises:
+            Unavailable: they could not be kept now. Sending them again is safe.
+            Invalid: an idempotency key was used before with other content; nothing is kept.
+        """
+        if self.standing is not Standing.READY:
+            raise Unavailable(f"the service is {self.standing}", retry_after=PATIENCE)
+        return await self._submit(entry)
+
+    async def _submit(self, entry: Entry) -> tuple[Outcome, ...]:
+        if len(self._queue) >= CAPACITY:
+            raise Unavailable("too much is waiting to be written", retry_after=1.0)
+        submission = _Submission(entry, asyncio.get_running_loop().create_future())
+        self._queue.append(submission)
+        self._idle.clear()
+        self._arrived.set()
+        return await submission.answered
+
+    async def drain(self) -> None:
+        """Accept nothing more, and wait until everything accepted is answered. Questions stay open."""
+        if self.standing is not Standing.LOST:
+            self.standing = Standing.DRAINING
+        await self._idle.wait()
+
+    # Writing
+
+    async def _write(self, tasks: asyncio.TaskGroup) -> StateTaken | StateDamaged:
+        """Write until cancelled, or until the state is lost: then return why."""
+        self._poll_at = None if self.journal.poll is None else asyncio.get_running_loop().time()
+        try:
+            while True:
+                if self._snapshot is not None:
+                    await self._write_snapshot(self._snapshot, tasks)
+                elif not self._queue:
+                    await self._arrival()
+                if self._queue or self._is_poll_due():
+                    await self._write_batch(self._gather())
+                if not self._queue:
+                    self._idle.set()
+        except (StateTaken, StateDamaged) as lost:
+            self.standing = Standing.LOST
+            log.critical("state lost", extra={"reason": str(lost)})
+            return lost
+        finally:
+            # Nobody writes from now on, whatever the reason: nobody must wait for it.
+            if self.standing is not Standing.LOST:
+                self.standing = Standing.DRAINING
+            self._refuse_waiting(Unavailable(f"the service is {self.standing}", retry_after=PATIENCE))
+
+    async def _arrival(self) -> None:
+        """Wait for something to write, or until it is time to ask for the entries of others."""
+        self._arrived.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._poll_at):
+                await self._arrived.wait()
+
+    def _is_poll_due(self) -> bool:
+        return self._poll_at is not None and asyncio.get_running_loop().time() >= self._poll_at
+
+    def _gather(self) -> list[_Submission]:
+        """Return what is to be written in one go; it stays in the queue until it is answered."""
+        batch = []
+        facts = 0
+        for submission in self._queue:
+            batch.append(submission)
+            facts += len(submission.entry)
+            if facts >= BATCH:
+                break
+        return batch
+
+    async def _write_batch(self, batch: Sequence[_Submission]) -> None:
+        kept = self._judge(batch)
+        try:
+            if kept or self._is_poll_due():
+                await self._append(kept)
+        except Unavailable as unavailable:
+            await self._heal(unavailable)
+            return
+        for submission in batch:
+            self._finish(submission)
+            self._queue.popleft()
+        if self._facts >= SNAPSHOT_AFTER and self._snapshot is None and self._keeping is None:
+            await self.begin_snapshot()
+
+    async def _append(self, entries: Sequence[Entry]) -> int:
+        """Append entries, and apply those that turn out to stand before them. Returns how many these are."""
+        found = await self.journal.append(entries)
+        poll = self.journal.poll
+        self._poll_at = None if poll is None else asyncio.get_running_loop().time() + seconds(poll)
+        for entry in found:
+            for fact in entry:
+                self._apply(fact)
+        return len(found)
+
+    def _finish(self, submission: _Submission) -> None:
+        """Apply what was written of a submission, though its sender may have gone meanwhile, and answer."""
+        if submission.judged is None:
+            return
+        outcomes = tuple(
+            judged if judged is not None else self._apply(fact)
+            for fact, judged in zip(submission.entry, submission.judged, strict=True)
+        )
+        if not submission.answered.done():
+            submission.answered.set_result(outcomes)
+
+    def _refuse_waiting(self, why: Unavailable) -> None:
+        """Tell everybody who waits for an answer to come back."""
+        for submission in self._queue:
+            if not submission.answered.done():
+                submission.answered.set_exception(Unavailable(str(why), retry_after=why.retry_after))
+        self._queue.clear()
+        self._idle.set()
+
+    def _judge(self, batch: Sequence[_Submission]) -> list[Entry]:
+        """Return what must be written; submissions that break a rule are answered already."""
+        admission = Admission(self.core, self.limits)
+        kept: list[Entry] = []
+        for submission in batch:
+            if submission.answered.done():  # the sender has gone: nothing was written for it, nothing is lost
+                continue
+            problems = admission.key_problems(submission.entry)
+            if problems:
+                submission.answered.set_exception(Invalid(*problems))
+                continue
+            submission.judged = tuple(admission.judge(fact) for fact in submission.entry)
+            self._tell_limit(submission.judged)
+            entry = tuple(
+                fact for fact, judged in zip(submission.entry, submission.judged, strict=True) if judged is None
+            )
+            if entry:
+                kept.append(entry)
+        return kept
+
+    def _tell_limit(self, outcomes: Sequence[Outcome | None]) -> None:
+        if not self._limit_told and any(judged is not None and judged.reason == Ignored.LIMIT for judged in outcomes):
+            self._limit_told = True
+            log.warning(
+                "a limit is reached: new repositories or environments are ignored", extra={"limits": str(self.limits)}
+            )
+
+    async def _heal(self, unavailable: Unavailable) -> None:
+        """Wait until the journal can write again; apply what came through after all."""
+        log.error("state unwritable", extra={"reason": str(unavailable)})
+        if self.standing is Standing.READY:
+            self.standing = Standing.UNWRITABLE
+        healed = False
+        while not healed:
+            self._refuse_waiting(Unavailable("the state cannot be written now", retry_after=PATIENCE))
+            await asyncio.sleep(HEALING)
+            with contextlib.suppress(Unavailable):
+                while await self._append(()):
+                    pass  # others may be writing: pausing in between, there would always be something new
+                healed = True
+        if self.standing is Standing.UNWRITABLE:
+            self.standing = Standing.READY
+        log.info("state writable again")
+
+    # Snapshots
+
+    async def begin_snapshot(self) -> None:
+        """Begin to write the state as it is now, unless the journal keeps none or another process does it."""
+        if self.codec is None:
+            return
+        self._facts = 0
+        with contextlib.suppress(Unavailable):
+            if await self.journal.claim("snapshot", lease=LEASE):
+                self._snapshot = Writing.begin(self.codec, self.core, position=self.journal.position)
+
+    async def _write_snapshot(self, writing: Writing, tasks: asyncio.TaskGroup) -> None:
+        snapshot = writing.advance()
+        if snapshot is not None:
+            self._snapshot = None
+            self._keeping = tasks.create_task(self._keep(snapshot))
+        await asyncio.sleep(0)
+
+    async def _keep(self, snapshot: Snapshot) -> None:
+        try:
+            await self.journal.snapshot(snapshot)
+            log.info("snapshot kept", extra={"position": snapshot.position, "bytes": sum(map(len, snapshot.parts))})
+        except Unavailable as unavailable:
+            log.warning("snapshot not kept, the earlier one stands", extra={"reason": str(unavailable)})
+        except (StateTaken, StateDamaged) as lost:
+            # The next append says the same, and there it is handled.
+            log.error("snapshot not kept", extra={"reason": str(lost)})  # noqa: TRY400 - the reason is enough
+        finally:
+            self._keeping = None
+
+    # Applying
+
+    def _apply(self, fact: Fact) -> Outcome:
+        if self._snapshot is not None:
+            self._snapshot.before_change(self.core.find(fact.repository))
+        self._facts += 1
+        applied = self.core.apply(fact)
+        if applied.observations:
+            self.sink.record(applied.observations, at=fact.received_at)
+        if self._inquiry is not None:
+            if isinstance(fact, ChangesFound):
+                self._inquiry.settle(fact)
+            for question in applied.questions:
+                self._inquiry.put(question)
+        return applied.outcome
+
+    # Questions
+
+    async def _answer(self, found: ChangesFound) -> None:
+        await self._submit((found,))
+
+    async def _claim(self, name: str) -> bool:
+        try:
+            return await self.journal.claim(name, lease=LEASE)
+        except (StateTaken, StateDamaged) as lost:
+            # So does every other call from now on: the next append ends the run, and that is now.
+            self._poll_at = asyncio.get_running_loop().time()
+            self._arrived.set()
+            raise Unavailable("the state is lost to this process") from lost

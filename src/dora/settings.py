@@ -1,0 +1,414 @@
+"""The settings: environment variables, read once, all problems told together.
+
+Names are public API (docs/configuration.md). Every variable `X` may be given as `X_FILE`, the path of a file that holds
+the value; an empty variable is unset. No value ever appears in a message: any of them may be a secret put into the
+wrong variable.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from dora.domain.instant import MICROSECONDS, Duration
+from dora.policy import EnvironmentRule, Policy, environment_rules, is_pattern, listed, repository_globs
+from dora.ports import DoraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+VARIABLES: Final = (
+    "WEBHOOK_SECRET",
+    "WEBHOOK_SECRET_PREVIOUS",
+    "GITHUB_TOKEN",
+    "GITHUB_APP_ID",
+    "GITHUB_APP_PRIVATE_KEY",
+    "GITHUB_API_URL",
+    "DORA_API_TOKENS",
+    "DORA_OIDC_AUDIENCE",
+    "DORA_OIDC_ISSUER",
+    "DORA_BIND",
+    "PORT",
+    "DORA_STATE",
+    "DORA_ENVIRONMENTS",
+    "DORA_REPOSITORIES",
+    "DORA_MAX_REPOSITORIES",
+    "DORA_BRANCHES",
+    "DORA_HOTFIX_LABELS",
+    "DORA_HOTFIX_BRANCHES",
+    "DORA_INCIDENT_LABELS",
+    "DORA_MAX_COMMITS",
+    "DORA_MAX_EVENT_AGE",
+    "DORA_ZERO_HOLD",
+    "DORA_METRICS_TOKEN",
+    "DORA_RECONCILE",
+    "DORA_LOG_LEVEL",
+    "DORA_LOG_FORMAT",
+)
+"""Every variable there is; each also as `NAME_FILE`."""
+
+_T = TypeVar("_T")
+
+_MEMORY: Final = "memory:"
+_STATES: Final = ("memory:", "file://", "s3://", "gs://", "az://", "redis://", "rediss://")
+_UNITS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+# Nine digits of days are more than all of recorded time; more digits are a slip.
+_DURATION: Final = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_VISIBLE: Final = re.compile(r"[!-~]+")
+_HIGHEST_PORT: Final = 65_535
+# GitHub's range endpoints are paged by 100: 10,000 commits are a hundred requests for one deployment.
+_MOST_COMMITS: Final = 10_000
+# A value is a line or a key; a larger file is another file.
+_LARGEST_FILE: Final = 1 << 20
+
+
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a service in a container listens on every interface
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """The least important line that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class InvalidSettingsError(DoraError):
+    """The settings cannot be used; `problems` names every reason, one line each, and no value."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@frozen
+class NotYet:
+    """A value that the contract knows and this version does not support: refused at start, not silently ignored."""
+
+    variable: str
+    supported: Callable[[str], bool]
+    detail: str
+
+
+NOT_YET: Final = (
+    NotYet("DORA_STATE", lambda value: value == _MEMORY, "only memory: is supported by this version"),
+    NotYet("DORA_OIDC_AUDIENCE", lambda _: False, "OIDC tokens are not supported by this version"),
+    NotYet("DORA_RECONCILE", lambda value: value.lower() == "off", "only off is supported by this version"),
+    NotYet("GITHUB_TOKEN", lambda _: False, "look-ups at GitHub are not supported by this version"),
+    NotYet("GITHUB_APP_ID", lambda _: False, "look-ups at GitHub are not supported by this version"),
+    NotYet("GITHUB_APP_PRIVATE_KEY", lambda _: False, "look-ups at GitHub are not supported by this version"),
+)
+"""The one place to delete from when a feature arrives."""
+
+
+@frozen
+class Bind:
+    """A listen address. Port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@frozen
+class GitHubApp:
+    """A GitHub App's credentials."""
+
+    id: str
+    private_key: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What the operator decided. `repr` and the attributes without `repr=False` are fit for a log."""
+
+    webhook_secrets: tuple[bytes, ...] = field(repr=False)
+    """Keys of the webhooks' signatures, the current one first."""
+    github_token: str | None = field(default=None, repr=False)
+    github_app: GitHubApp | None = None
+    github_api_url: str = "https://api.github.com"
+    api_tokens: str | None = field(default=None, repr=False)
+    """Clients of the push API, as written; the events room reads them."""
+    oidc_audience: str | None = None
+    oidc_issuer: str = "https://token.actions.githubusercontent.com"
+    bind: Bind = Bind(EVERYWHERE, 8080)
+    state: str = field(default=_MEMORY, repr=False)
+    """Where state lives; may hold a password."""
+    policy: Policy = field(factory=Policy)
+    max_repositories: int = 10_000
+    zero_hold: Duration = 0
+    """Microseconds."""
+    metrics_token: str | None = field(default=None, repr=False)
+    reconcile: Duration = 0
+    """Microseconds between two reconciliations; 0: off."""
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat | None = None
+    """None: console on a terminal, else JSON."""
+    warnings: tuple[str, ...] = ()
+    """What looks like a mistake and is none for sure; a line each, for the log."""
+
+    @property
+    def state_kind(self) -> str:
+        """The state's scheme, fit for a log."""
+        return self.state.partition(":")[0]
+
+    @property
+    def named_repositories(self) -> tuple[str, ...]:
+        """The watched repositories that are named without a wildcard: they are registered at start."""
+        return tuple(name for name in self.policy.repositories if not is_pattern(name))
+
+    @classmethod
+    def from_environ(
+        cls, environ: Mapping[str, str], *, checks: Mapping[str, Callable[[str], object]] | None = None
+    ) -> Settings:
+        """Read the settings from a mapping like `os.environ`.
+
+        Args:
+            environ: the variables; others than the settings' are left alone.
+            checks: by variable, what another room alone can judge: a function that raises ValueError with a message
+                that quotes no value.
+
+        Raises:
+            InvalidSettingsError: with every problem there is.
+        """
+        problems: list[str] = []
+        values = _values(environ, problems)
+        problems += [
+            f"{refused.variable}: {refused.detail}"
+            for refused in NOT_YET
+            if refused.variable in values and not refused.supported(values[refused.variable])
+        ]
+        read = _Reader(values, problems)
+        for variable, check in (checks or {}).items():
+            read.optional(variable, check, None)
+        settings = cls(
+            webhook_secrets=read.secrets(),
+            github_token=read.optional("GITHUB_TOKEN", _token, None),
+            github_app=read.github_app(),
+            github_api_url=read.optional("GITHUB_API_URL", _url, "https://api.github.com"),
+            api_tokens=values.get("DORA_API_TOKENS"),
+            oidc_audience=values.get("DORA_OIDC_AUDIENCE"),
+            oidc_issuer=read.optional("DORA_OIDC_ISSUER", _url, "https://token.actions.githubusercontent.com"),
+            bind=read.bind(),
+            state=read.optional("DORA_STATE", _state, _MEMORY),
+            policy=read.policy(),
+            max_repositories=read.optional("DORA_MAX_REPOSITORIES", _whole(1), 10_000),
+            zero_hold=read.optional("DORA_ZERO_HOLD", duration, 0),
+            metrics_token=read.optional("DORA_METRICS_TOKEN", _token, None),
+            reconcile=read.optional("DORA_RECONCILE", _interval, 0),
+            log_level=read.optional("DORA_LOG_LEVEL", _choice(LogLevel), LogLevel.INFO),
+            log_format=read.optional("DORA_LOG_FORMAT", _choice(LogFormat), None),
+            warnings=_unknown(environ),
+        )
+        if problems:
+            raise InvalidSettingsError(tuple(problems))
+        return settings
+
+
+@frozen
+class _Reader:
+    """Turns texts into values; what cannot be turned is a problem, and its default stands in for it."""
+
+    values: Mapping[str, str]
+    problems: list[str]
+
+    def optional(self, name: str, parse: Callable[[str], _T], default: _T) -> _T:
+        if name not in self.values:
+            return default
+        try:
+            return parse(self.values[name])
+        except ValueError as error:
+            self.problems.append(f"{name}: {error}")
+            return default
+
+    def secrets(self) -> tuple[bytes, ...]:
+        if "WEBHOOK_SECRET" not in self.values:
+            self.problems.append(
+                "WEBHOOK_SECRET: is required: the secret of the webhooks at GitHub (there is no unsigned mode)"
+            )
+        names = ("WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS")
+        # The environment's own escape for bytes that are not UTF-8 is undone: the key is what the operator gave.
+        return tuple(self.values[name].encode("utf-8", "surrogateescape") for name in names if name in self.values)
+
+    def github_app(self) -> GitHubApp | None:
+        app_id = self.optional("GITHUB_APP_ID", _token, None)
+        key = self.values.get("GITHUB_APP_PRIVATE_KEY")
+        if app_id is None and key is None:
+            return None
+        if "GITHUB_TOKEN" in self.values:
+            self.problems.append("GITHUB_APP_ID: set together with GITHUB_TOKEN; either is enough")
+        if app_id is None:
+            self.problems.append("GITHUB_APP_ID: is required with GITHUB_APP_PRIVATE_KEY")
+        if key is None:
+            self.problems.append("GITHUB_APP_PRIVATE_KEY: is required with GITHUB_APP_ID")
+        return None if app_id is None or key is None else GitHubApp(id=app_id, private_key=key)
+
+    def bind(self) -> Bind:
+        default = Bind(EVERYWHERE, 8080)
+        if "DORA_BIND" in self.values:
+            return self.optional("DORA_BIND", _bind, default)
+        return Bind(default.host, self.optional("PORT", _whole(0, _HIGHEST_PORT), default.port))
+
+    def policy(self) -> Policy:
+        default = Policy()
+        no_rules: tuple[EnvironmentRule, ...] = ()
+        return Policy(
+            environments=self.optional("DORA_ENVIRONMENTS", environment_rules, no_rules),
+            repositories=self.optional("DORA_REPOSITORIES", repository_globs, default.repositories),
+            branches=self.optional("DORA_BRANCHES", listed, default.branches),
+            hotfix_labels=self.optional("DORA_HOTFIX_LABELS", listed, default.hotfix_labels),
+            hotfix_branches=self.optional("DORA_HOTFIX_BRANCHES", listed, default.hotfix_branches),
+            incident_labels=self.optional("DORA_INCIDENT_LABELS", listed, default.incident_labels),
+            max_event_age=self.optional("DORA_MAX_EVENT_AGE", duration, 0),
+            max_commits=self.optional("DORA_MAX_COMMITS", _whole(1, _MOST_COMMITS), default.max_commits),
+            lookups="GITHUB_TOKEN" in self.values or "GITHUB_APP_ID" in self.values,
+        )
+
+
+def duration(text: str) -> Duration:
+    """Return a duration like `0`, `90s`, `15m`, `48h`, `30d` or `1h30m`, in microseconds.
+
+    Raises:
+        ValueError: it is none.
+    """
+    compact = text.strip().lower()
+    if compact == "0":
+        return 0
+    match = _DURATION.fullmatch(compact)
+    if not compact or match is None:
+        raise ValueError("is no duration like 0, 90s, 15m, 48h, 30d or 1h30m")
+    amounts = zip(match.groups(), _UNITS.values(), strict=True)
+    return sum(int(amount or 0) * unit for amount, unit in amounts) * MICROSECONDS
+
+
+def _values(environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """Return the text of every variable that is set, from itself or from its file."""
+    values = {}
+    for name in VARIABLES:
+        direct, path = environ.get(name, ""), environ.get(f"{name}_FILE", "")
+        if direct and path:
+            problems.append(f"{name}: set together with {name}_FILE; only one may be")
+            values[name] = ""
+        elif direct:
+            values[name] = direct
+        elif path:
+            try:
+                values[name] = _content(Path(path))
+            except (OSError, ValueError) as error:
+                # Not the error's own words: they quote the path, and a secret may have been put there by mistake.
+                reason = str(error) if isinstance(error, _UnfitError) else "the file cannot be read"
+                problems.append(f"{name}_FILE: {reason}")
+                values[name] = ""
+    # A secret that was given in vain was given: that it is required is no second problem.
+    return {name: value for name, value in values.items() if value or name == "WEBHOOK_SECRET"}
+
+
+class _UnfitError(ValueError):
+    """A file that is there and cannot be a value."""
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise _UnfitError("the file is too large for a value")
+    text = content.decode("utf-8", "surrogateescape")
+    text = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+    if not text:
+        raise _UnfitError("the file is empty")
+    return text
+
+
+def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a warning for every `DORA_*` variable that nobody reads. Kubernetes injects some."""
+    known = {*VARIABLES, *(f"{name}_FILE" for name in VARIABLES)}
+    warnings = []
+    for name in sorted(environ):
+        if not name.startswith("DORA_") or name in known:
+            continue
+        close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        # A name is chosen by whoever sets the environment: what cannot be printed is escaped.
+        warnings.append(f"{ascii(name)[1:-1]} is not a setting{hint}")
+    return tuple(warnings)
+
+
+def _token(text: str) -> str:
+    if not _VISIBLE.fullmatch(text):
+        raise ValueError("must consist of visible ASCII characters, without spaces")
+    return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is no URL that begins with https://")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password, query or fragment")
+    return text.strip().rstrip("/")
+
+
+def _state(text: str) -> str:
+    state = text.strip()
+    if not state.startswith(_STATES) or (state.startswith(_MEMORY) and state != _MEMORY):
+        raise ValueError(f"must be memory: or begin with one of {', '.join(_STATES[1:])}")
+    return state
+
+
+def _bind(text: str) -> Bind:
+    host, colon, port = text.strip().rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or (":" in host and not bracketed):
+        raise ValueError("must be written host:port, an IPv6 address in brackets")
+    host = host[1:-1] if bracketed else host
+    return Bind(host or EVERYWHERE, _whole(0, _HIGHEST_PORT)(port))
+
+
+def _interval(text: str) -> Duration:
+    return 0 if text.strip().lower() == "off" else duration(text)
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return a reader of whole numbers within bounds."""
+
+    def read(text: str) -> int:
+        digits = text.strip()
+        # More digits than any bound has; int() would go on for thousands of them.
+        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= len("1000000000") else -1
+        if number < least or (most is not None and number > most):
+            raise ValueError(f"must be a whole number of at least {least}" + (f", at most {most}" if most else ""))
+        return number
+
+    return read
+
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+def _choice(kind: type[_E]) -> Callable[[str], _E]:
+    """Return a reader of one word out of several."""
+
+    def read(text: str) -> _E:
+        try:
+            return kind(text.strip().lower())
+        except ValueError:
+            raise ValueError(f"must be one of {', '.join(kind)}") from None
+
+    return read

@@ -1,0 +1,142 @@
+"""The whole state as JSON texts: what a snapshot holds of the core and of the sink.
+
+The first part names the repositories and holds what belongs to none of them; then one part a repository; what is left
+is the sink's. Attrs classes become lists of their fields in order, so a later version may add fields with defaults at
+the end of a class, and changes nothing else without a new `VERSION`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, get_args, get_origin
+
+import attrs
+import cattrs
+import orjson
+
+from dora.domain.chain import Awaited, ChainState
+from dora.domain.core import Core
+from dora.domain.facts import Environment, Repository
+from dora.domain.incidents import Incident, Incidents
+from dora.domain.instant import Instant
+from dora.domain.ledger import LandedCommit, LandedPullRequest, Ledger, Push, ReportedChange
+from dora.domain.measurement import Measurement
+from dora.domain.observations import Chain
+from dora.domain.questions import ChangesSought
+from dora.domain.repository import RepositoryState
+from dora.domain.succession import Deployment, Failure, Succession
+from dora.ports import Snapshot, StateDamaged
+
+VERSION = 1
+
+_SHAPES = (
+    RepositoryState,
+    ChainState,
+    Awaited,
+    Deployment,
+    Failure,
+    Succession,
+    Measurement,
+    ChangesSought,
+    Environment,
+    Repository,
+    Chain,
+    Ledger,
+    LandedCommit,
+    LandedPullRequest,
+    Push,
+    ReportedChange,
+    Incidents,
+    Incident,
+)
+"""Every class of the state: without their types resolved, their fields could not be told apart."""
+
+
+def _converter() -> cattrs.Converter:
+    for shape in _SHAPES:
+        # What the domain imports for the type checker alone has to be named here.
+        attrs.resolve_types(shape, localns={"Measurement": Measurement, "Instant": Instant})
+    converter = cattrs.Converter(detailed_validation=False, omit_if_default=True)
+
+    # JSON's objects have texts as keys; mappings with other keys become lists of pairs.
+    def keyed_otherwise(shape: Any) -> bool:  # noqa: ANN401 - a type expression has no type
+        return get_origin(shape) is dict and get_args(shape)[0] is not str
+
+    def unstructure_pairs(shape: Any) -> Callable[[Mapping[Any, Any]], list[Any]]:  # noqa: ANN401 - the same
+        key, value = (converter.get_unstructure_hook(part) for part in get_args(shape))
+        return lambda mapping: [[key(one), value(other)] for one, other in mapping.items()]
+
+    def structure_pairs(shape: Any) -> Callable[[Any, Any], dict[Any, Any]]:  # noqa: ANN401 - the same
+        keys, values = get_args(shape)
+        key, value = converter.get_structure_hook(keys), converter.get_structure_hook(values)
+        return lambda pairs, _: {key(one, keys): value(other, values) for one, other in pairs}
+
+    converter.register_unstructure_hook_factory(keyed_otherwise, unstructure_pairs)
+    converter.register_structure_hook_factory(keyed_otherwise, structure_pairs)
+    converter.register_structure_hook(type(None), lambda _value, _shape: None)
+    return converter
+
+
+class Rows(Protocol):
+    """A sink that can be written and read."""
+
+    def dump(self) -> object:
+        """Return everything it shows, as plain data."""
+        ...
+
+    def load(self, dumped: object, /) -> None:
+        """Show what was dumped."""
+        ...
+
+
+@attrs.define
+class Codec:
+    """Writes and reads the state of the core and of the sink."""
+
+    sink: Rows
+    version: int = VERSION
+    _converter: cattrs.Converter = attrs.Factory(_converter)
+
+    def dump_index(self, core: Core) -> bytes:
+        """Return the first part: names, keys, and how many repositories follow."""
+        numbers = {id(state): number for number, state in enumerate(core.repositories)}
+        return orjson.dumps(
+            {
+                "repositories": len(core.repositories),
+                "names": {name: numbers[id(state)] for name, state in core.by_name.items()},
+                "spellings": core.spellings,
+                "keys": core.keys,
+            }
+        )
+
+    def dump_repository(self, state: RepositoryState) -> bytes:
+        """Return one repository's part."""
+        return orjson.dumps(self._converter.unstructure(state, RepositoryState))
+
+    def dump_sink(self) -> Iterator[bytes]:
+        """Return the sink's part."""
+        return iter((orjson.dumps(self.sink.dump()),))
+
+    def load(self, core: Core, snapshot: Snapshot) -> Iterator[None]:
+        """Fill an empty core and sink; yields after each repository, so that others get a turn.
+
+        Raises:
+            StateDamaged: a part is not what it should be.
+        """
+        if snapshot.version != VERSION:
+            raise StateDamaged(f"the snapshot is of version {snapshot.version}; this release reads {VERSION}")
+        try:
+            index = orjson.loads(snapshot.parts[0])
+            count = index["repositories"]
+            for part in snapshot.parts[1 : 1 + count]:
+                state = self._converter.structure(orjson.loads(part), RepositoryState)
+                core.repositories.append(state)
+                if state.id is not None:
+                    core.by_id[state.id] = state
+                yield
+            core.by_name.update({name: core.repositories[number] for name, number in index["names"].items()})
+            core.spellings.update(index["spellings"])
+            core.keys.update(index["keys"])
+            self.sink.load(orjson.loads(snapshot.parts[1 + count]))
+        except (ValueError, KeyError, IndexError, TypeError, cattrs.StructureHandlerNotFoundError) as error:
+            raise StateDamaged("the snapshot does not hold a state of this version") from error

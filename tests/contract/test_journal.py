@@ -1,0 +1,412 @@
+"""The promises of `dora.ports.Journal`, over every journal alike.
+
+`system`: Redis and the stores that are servers are started here; the volume that fills up is a tmpfs, mounted here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_bytes, token_hex
+
+import pytest
+from obstore.store import AzureStore, MemoryStore, S3Store
+
+from dora.adapters.journal import Memory
+from dora.ports import StateDamaged, StateTaken, Unavailable
+from tests.contract.journals import BucketState, RedisState, State, VolumeState, entry, large, opened, settle, snapshot
+from tests.contract.servers import create_container, free_port, moto_server, redis_server, server
+
+ACCOUNT = "tests"
+ACCOUNT_KEY = b64encode(token_bytes(64)).decode()
+
+HERE = ["volume", "bucket"]
+SERVERS = [pytest.param(name, marks=pytest.mark.system) for name in ("redis", "s3", "azure")]
+
+
+@pytest.fixture(scope="session")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("redis")
+    port = free_port()
+    with server(redis_server(folder, port=port), port=port, folder=folder):
+        yield port
+
+
+@pytest.fixture(scope="session")
+def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    port = free_port()
+    with server(moto_server(port), port=port, folder=tmp_path_factory.mktemp("moto")):
+        yield port
+
+
+@pytest.fixture(scope="session")
+def azure_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    program = Path(__file__).parents[2] / ".cache/azurite/node_modules/.bin/azurite-blob"
+    if not program.exists():
+        pytest.skip("azurite is not there: npm install --prefix .cache/azurite azurite")
+    port = free_port()
+    command: list[str | Path] = [
+        program,
+        "--inMemoryPersistence",
+        "--skipApiVersionCheck",
+        "--silent",
+        "--blobPort",
+        str(port),
+    ]
+    accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{ACCOUNT_KEY}"}
+    with server(command, port=port, folder=tmp_path_factory.mktemp("azurite"), environ=accounts):
+        yield port
+
+
+@pytest.fixture
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
+    return make_state(request, request.param, tmp_path)
+
+
+def make_state(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> State:
+    match kind:
+        case "volume":
+            return VolumeState(tmp_path / "state")
+        case "tmpfs":
+            folder = tmp_path / "small"
+            folder.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
+            request.addfinalizer(lambda: subprocess.run(["umount", "--lazy", folder], check=True))
+            return VolumeState(folder / "state")
+        case "bucket":
+            return BucketState(MemoryStore())
+        case "redis":
+            return RedisState(request.getfixturevalue("redis_port"), token_hex(4))
+        case "s3":
+            port = request.getfixturevalue("s3_port")
+            return BucketState(s3(port, bucket=f"dora-{token_hex(4)}"))
+        case _:
+            port = request.getfixturevalue("azure_port")
+            return BucketState(azure(port, container=f"dora-{token_hex(4)}"))
+
+
+def s3(port: int, *, bucket: str) -> S3Store:
+    endpoint = f"http://127.0.0.1:{port}"
+    subprocess.run(["curl", "-sf", "-X", "PUT", f"{endpoint}/{bucket}"], check=True, stdout=subprocess.DEVNULL)
+    return S3Store(
+        bucket,
+        prefix="some/prefix",
+        config={
+            "endpoint": endpoint,
+            "access_key_id": "key",
+            "secret_access_key": "secret",
+            "region": "us-east-1",
+            "virtual_hosted_style_request": False,
+        },
+        client_options={"allow_http": True},
+    )
+
+
+def azure(port: int, *, container: str) -> AzureStore:
+    create_container(port, ACCOUNT, ACCOUNT_KEY, container)
+    endpoint = f"http://127.0.0.1:{port}/{ACCOUNT}"
+    return AzureStore(
+        container,
+        prefix="some/prefix",
+        config={"account_name": ACCOUNT, "account_key": ACCOUNT_KEY, "endpoint": endpoint},
+        client_options={"allow_http": True},
+    )
+
+
+keeping = pytest.mark.parametrize("state", [*HERE, *SERVERS], indirect=True)
+
+
+async def test_memory_numbers_what_it_is_given_and_keeps_nothing() -> None:
+    journal = Memory()
+    assert await opened(journal) == (None, [])
+    assert await journal.append([entry(1), entry(2)]) == ()
+    await journal.snapshot(snapshot(2))
+    assert (journal.position, journal.poll, await journal.claim("work", lease=1)) == (2, None, True)
+    await journal.release("work")
+    await journal.close()
+    assert await opened(Memory()) == (None, [])
+
+
+@keeping
+async def test_what_was_appended_is_replayed_in_order(state: State) -> None:
+    journal = state.journal()
+    assert await opened(journal) == (None, [])
+    assert not await journal.append([entry(1), entry(2)])
+    assert not await journal.append([entry(3)])
+    assert journal.position == 3
+    await journal.close()
+
+    after = state.journal()
+    assert await opened(after) == (None, [entry(1), entry(2), entry(3)])
+    assert after.position == 3
+    assert not await after.append([entry(4)])
+    await after.close()
+
+    last = state.journal()
+    assert await opened(last) == (None, [entry(1), entry(2), entry(3), entry(4)])
+    await last.close()
+
+
+@keeping
+async def test_what_was_appended_survives_the_death_of_the_process(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    for number in range(1, 30):
+        await journal.append([entry(number)])
+        if number % 10 == 0:
+            after = state.crashed().journal()
+            assert (await opened(after))[1] == [entry(sent) for sent in range(1, number + 1)]
+            await after.close()
+            if isinstance(state, BucketState):  # there the newcomer has taken over
+                await journal.close()
+                journal = state.journal()
+                await opened(journal)
+    await journal.close()
+
+
+@keeping
+async def test_an_entry_keeps_its_facts_together(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    await journal.append([entry(1, facts=100), entry(2), ()])
+    await journal.close()
+    after = state.journal()
+    assert await opened(after) == (None, [entry(1, facts=100), entry(2), ()])
+    await after.close()
+
+
+@keeping
+async def test_many_entries_are_replayed(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    sent = [entry(number) for number in range(1, 2501)]
+    for start in range(0, len(sent), 100):
+        await journal.append(sent[start : start + 100])
+    await journal.close()
+    after = state.journal()
+    assert await opened(after) == (None, sent)
+    await after.close()
+
+
+@keeping
+async def test_a_replay_that_was_not_finished_is_made_good_by_the_first_append(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    await journal.append([entry(1), entry(2)])
+    await journal.append([entry(3)])
+    await journal.close()
+
+    after = state.journal()
+    await after.open()
+    replay = after.replay()
+    assert await anext(replay) == entry(1)
+    assert list(await after.append([entry(4)])) == [entry(2), entry(3)]
+    assert after.position == 4
+    await after.close()
+
+
+@keeping
+async def test_a_snapshot_shortens_the_replay(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    await journal.append([entry(1), entry(2)])
+    position = journal.position
+    await journal.append([entry(3)])
+    await journal.snapshot(snapshot(position))
+    await journal.append([entry(4)])
+    await journal.close()
+
+    after = state.journal()
+    assert await opened(after) == (snapshot(2), [entry(3), entry(4)])
+    assert after.position == 4
+    await after.append([entry(5)])
+    await after.snapshot(snapshot(5))
+    await after.close()
+
+    last = state.journal()
+    assert await opened(last) == (snapshot(5), [])
+    assert last.position == 5
+    await last.append([entry(6)])
+    assert last.position == 6
+    await last.close()
+
+
+@keeping
+async def test_a_snapshot_within_what_was_appended_together_splits_it(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    await journal.append([entry(1)])
+    await journal.append([entry(2), entry(3), entry(4)])
+    await journal.snapshot(snapshot(3))
+    await journal.close()
+    after = state.journal()
+    assert await opened(after) == (snapshot(3), [entry(4)])
+    await after.append([entry(5)])
+    await after.close()
+
+
+@keeping
+async def test_an_older_snapshot_does_not_replace_a_newer_one(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    for number in range(1, 5):
+        await journal.append([entry(number)])
+    await journal.snapshot(snapshot(4))
+    await journal.snapshot(snapshot(2))
+    await journal.snapshot(snapshot(4))
+    await journal.close()
+    after = state.journal()
+    assert await opened(after) == (snapshot(4), [])
+    await after.close()
+
+
+@keeping
+async def test_a_snapshot_of_several_megabytes_is_kept_whole(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    await journal.append([entry(1)])
+    noise = tuple(b'"%s"' % token_hex(50_000).encode() for _ in range(60))
+    large_one = snapshot(1).__class__(position=1, version=7, parts=noise)
+    await journal.snapshot(large_one)
+    await journal.close()
+    after = state.journal()
+    assert await opened(after) == (large_one, [])
+    await after.close()
+
+
+@keeping
+async def test_snapshots_keep_the_log_from_growing(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    sizes = []
+    for number in range(1, 1201):
+        await journal.append([entry(number)])
+        if number % 300 == 0:
+            await journal.snapshot(snapshot(number))
+            sizes.append(await state.size())
+    # A store may keep what lies between the last two snapshots, and Redis trims by nodes of a hundred entries.
+    assert max(sizes) <= 750
+    await journal.close()
+    after = state.journal()
+    assert await opened(after) == (snapshot(1200), [])
+    assert not await after.append([entry(1201)])
+    await after.close()
+
+
+@keeping
+async def test_damage_is_refused_and_stays_refused(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    for number in range(1, 20):
+        await journal.append([entry(number)])
+    await journal.close()
+    await state.damage()
+    for _ in range(2):
+        after = state.journal()
+        with pytest.raises(StateDamaged, match=r"entry|log/|journal"):
+            await opened(after)
+        with pytest.raises((StateDamaged, Unavailable)):
+            await after.append([entry(20)])
+        await after.close()
+
+
+@pytest.mark.parametrize("state", ["bucket", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS], indirect=True)
+async def test_what_cannot_be_kept_is_refused_until_it_can(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    sent = [entry(1)]
+    await journal.append(sent)
+    for number in range(2, 5):
+        async with state.full():
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await journal.append([large(number, size=20_000)])
+                with pytest.raises(Unavailable):
+                    await journal.append(())
+        sent += await settle(journal)
+        sent.append(large(number, size=20_000))
+        assert not await journal.append([sent[-1]])
+        assert journal.position == len(sent)
+    await journal.close()
+    after = state.journal()
+    assert await opened(after) == (None, sent)
+    await after.close()
+
+
+@pytest.mark.parametrize("state", ["bucket", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS], indirect=True)
+async def test_a_snapshot_that_cannot_be_kept_leaves_the_one_before(state: State) -> None:
+    journal = state.journal()
+    await opened(journal)
+    await journal.append([entry(1)])
+    await journal.snapshot(snapshot(1))
+    await journal.append([entry(2)])
+    noise = tuple(b'"%s"' % token_hex(10_000).encode() for _ in range(5))
+    async with state.full():
+        with pytest.raises(Unavailable):
+            await journal.snapshot(snapshot(2).__class__(position=2, version=1, parts=noise))
+    await settle(journal)
+    await journal.append([entry(3)])
+    await journal.close()
+    after = state.journal()
+    assert await opened(after) == (snapshot(1), [entry(2), entry(3)])
+    await after.close()
+
+
+async def test_a_second_process_is_refused_by_a_volume(tmp_path: Path) -> None:
+    state = VolumeState(tmp_path / "state")
+    first, second = state.journal(), state.journal()
+    await opened(first)
+    with pytest.raises(StateTaken, match="another process"):
+        await second.open()
+    await first.append([entry(1)])
+    await first.close()
+    assert await opened(second) == (None, [entry(1)])
+    await second.close()
+
+
+@pytest.mark.parametrize("state", ["bucket", *SERVERS[1:]], indirect=True)
+async def test_a_newcomer_takes_a_bucket_over_for_good(state: State) -> None:
+    older, newer = state.journal(), state.journal()
+    await opened(older)
+    await older.append([entry(1)])
+    assert await opened(newer) == (None, [entry(1)])
+    for _ in range(2):
+        with pytest.raises(StateTaken):
+            await older.append([entry(2)])
+    with pytest.raises(StateTaken):
+        await older.append(())
+    with pytest.raises(StateTaken):
+        await older.snapshot(snapshot(1))
+    await newer.append([entry(3)])
+    last = state.journal()
+    assert await opened(last) == (None, [entry(1), entry(3)])
+
+
+@pytest.mark.parametrize("state", SERVERS[:1], indirect=True)
+async def test_replicas_see_one_log(state: State) -> None:
+    one, two = state.journal(), state.journal()
+    await opened(one)
+    await opened(two)
+    assert not await one.append([entry(1), entry(2)])
+    assert list(await two.append([entry(3)])) == [entry(1), entry(2)]
+    assert list(await one.append(())) == [entry(3)]
+    assert not await one.append(())
+    assert (one.position, two.position) == (3, 3)
+    await one.close()
+    await two.close()
+
+
+@pytest.mark.parametrize("state", SERVERS[:1], indirect=True)
+async def test_a_claim_is_one_replicas_until_it_gives_it_back(state: State) -> None:
+    one, two = state.journal(), state.journal()
+    assert await one.claim("work", lease=60_000_000)
+    assert await one.claim("work", lease=60_000_000)
+    assert not await two.claim("work", lease=60_000_000)
+    await two.release("work")
+    assert not await two.claim("work", lease=60_000_000)
+    await one.release("work")
+    assert await two.claim("work", lease=60_000_000)
+    await one.close()
+    await two.close()
