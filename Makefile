@@ -87,8 +87,8 @@ contract-octokit: $(VENV)/.dev ## Send GitHub's published examples, checked agai
 	npm ci --prefix tests/contract/octokit --ignore-scripts --no-audit --no-fund
 	$(BIN)/python -m pytest -n $(WORKERS) -m octokit $(PYTEST_ARGS)
 
-system: $(VENV)/.dev ## Run the service as a process: the README's stories, promtool, schemathesis, the demo
-	$(BIN)/python -m pytest -m system tests/system $(PYTEST_ARGS)
+system: $(VENV)/.dev ## Run what starts processes: the service, promtool, Redis, an S3 (needs these programs)
+	$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
 
 docs: $(VENV)/.dev ## Check the documents: links, settings, metrics, the embedding program
 	$(BIN)/python -m pytest tests/unit/project $(PYTEST_ARGS)

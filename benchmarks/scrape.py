@@ -1,9 +1,9 @@
 """What a scrape costs beside prometheus-client's own rendering of the same families, in the same run.
 
 `python benchmarks/scrape.py [repositories ...]` (default 1000 5000), each with two environments and a history in which
-every histogram has observations and exemplars. Repeats are interleaved with the baseline's; times are medians of CPU time, which
-neighbours on the machine disturb least. The
-longest stretch is the longest time between two points where the answer gives way to the event loop, over all repeats.
+every histogram but those of recoveries has observations and exemplars. Repeats are interleaved with the baseline's;
+times are medians of CPU time, which other work on the machine disturbs least. The longest stretch is the longest CPU
+time between two points where the answer gives way to the event loop, over all repeats.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from dora.domain.observations import (
 
 START = 1_760_000_000 * MICROSECONDS
 OPENMETRICS = Format(openmetrics=True)
-REPEATS = 5
+REPEATS = 3
 BASELINE_LEVEL = 6
 
 
@@ -84,14 +84,6 @@ class Organisation:
         return int(self.chance.lognormvariate(11, 2) * MICROSECONDS)
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Return how many seconds it took."""
-    gc.collect()
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
 def stretches(body: Callable[[], Iterator[bytes]]) -> list[float]:
     """Read an answer and return the time each of its steps took; the first includes the call for it."""
     gc.collect()
@@ -105,53 +97,81 @@ def stretches(body: Callable[[], Iterator[bytes]]) -> list[float]:
     return took
 
 
-def measure(repositories: int) -> None:
-    """Print the table of one size."""
-    organisation = Organisation(repositories)
-    chains = organisation.chains()
-    recording = timed(lambda: [organisation.live(chain) for chain in chains])
-    collector = Collector(organisation.series)
-    figures: dict[str, list[float]] = {}
-    longest: dict[str, float] = {}
+@define
+class Bench:
+    """Measures one organisation."""
 
-    def ours(name: str, exposition: Exposition, *, compressed: bool) -> None:
-        took = stretches(lambda: exposition.body(OPENMETRICS, compressed=compressed, now=organisation.now))
-        figures.setdefault(name, []).append(sum(took))
-        longest[name] = max(longest.get(name, 0), *took)
+    organisation: Organisation
+    figures: dict[str, list[float]] = field(factory=dict)
+    longest: dict[str, float] = field(factory=dict)
 
-    kept = Exposition(organisation.series)
-    for compressed in (False, True):
-        stretches(lambda: kept.body(OPENMETRICS, compressed=compressed, now=organisation.now))
-    text = b""
-    for _ in range(REPEATS):
+    def client(self) -> bytes:
+        """Measure the baseline, with and without gzip; return what it rendered."""
+        gc.collect()
         start = time.process_time()
-        text = generate_latest(collector)  # type: ignore[no-untyped-call]  # as the client has it
-        figures.setdefault("client", []).append(time.process_time() - start)
-        baseline = timed(lambda: gzip.compress(text, BASELINE_LEVEL))
-        figures.setdefault("client, gzip", []).append(figures["client"][-1] + baseline)
-        for name, compressed in (("plain", False), ("gzip", True)):
-            ours(f"{name}, cold", Exposition(organisation.series), compressed=compressed)
-            for chain in organisation.chance.sample(chains, len(chains) // 100):
-                organisation.deploy(chain)
-            ours(f"{name}, 1 % changed", kept, compressed=compressed)
-            ours(f"{name}, nothing changed", kept, compressed=compressed)
+        lines: bytes = generate_latest(Collector(self.organisation.series))  # type: ignore[no-untyped-call]  # as it is
+        rendered = time.process_time()
+        gzip.compress(lines, BASELINE_LEVEL)
+        self.figures.setdefault("client", []).append(rendered - start)
+        self.figures.setdefault("client, gzip", []).append(time.process_time() - start)
+        return lines
 
-    lines = b"".join(kept.body(OPENMETRICS, compressed=False, now=organisation.now))
-    zipped = b"".join(kept.body(OPENMETRICS, compressed=True, now=organisation.now))
-    if lines != generate_latest(collector) or gzip.decompress(zipped) != lines:  # type: ignore[no-untyped-call]  # as above
-        sys.exit("the answers differ")
-    size = f"{len(lines) / 1e6:.0f} MB, {lines.count(10):,} lines; gzip {len(zipped) / 1e6:.1f} MB"
-    print(f"\n{repositories:,} repositories x 2 environments: {size}; recording {recording:.2f} s")
-    print(f"{'':28}{'median':>10}{'ratio':>8}{'longest stretch':>18}")
-    for name, times in figures.items():
-        median = statistics.median(times)
-        against = statistics.median(figures["client, gzip" if "gzip" in name else "client"])
-        stretch = f"{longest[name] * 1e3:.1f} ms" if name in longest else ""
-        print(f"{name:28}{median * 1e3:>7.0f} ms{against / median:>8.1f}{stretch:>18}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of this process, the client's rendering included: {peak:.0f} MB")
+    def ours(self, name: str, exposition: Exposition, *, compressed: bool) -> None:
+        """Measure one of our answers."""
+        took = stretches(lambda: exposition.body(OPENMETRICS, compressed=compressed, now=self.organisation.now))
+        self.figures.setdefault(name, []).append(sum(took))
+        self.longest[name] = max(self.longest.get(name, 0), *took)
+
+    def run(self) -> None:
+        """Measure everything, and print the table."""
+        chains = self.organisation.chains()
+        start = time.process_time()
+        for chain in chains:
+            self.organisation.live(chain)
+        recording = time.process_time() - start
+        gc.collect()
+        gc.freeze()  # as the service does when its state is restored
+        kept = Exposition(self.organisation.series)
+        encodings = {"plain": False, "gzip": True}
+        for compressed in encodings.values():
+            read(kept, self.organisation, compressed=compressed)
+        print(f"\n{self.organisation.repositories:,} repositories x 2 environments; recording them {recording:.2f} s")
+        print(f"memory with both kept: {memory():.0f} MB")
+        for _ in range(REPEATS):
+            self.client()
+            for name, compressed in encodings.items():
+                self.ours(f"{name}, cold", Exposition(self.organisation.series), compressed=compressed)
+                for chain in self.organisation.chance.sample(chains, len(chains) // 100):
+                    self.organisation.deploy(chain)
+                self.ours(f"{name}, 1 % changed", kept, compressed=compressed)
+                self.ours(f"{name}, nothing changed", kept, compressed=compressed)
+        lines = self.client()
+        zipped = read(kept, self.organisation, compressed=True)
+        if lines != read(kept, self.organisation, compressed=False) or lines != gzip.decompress(zipped):
+            sys.exit("the answers differ")
+        print(f"{len(lines) / 1e6:.0f} MB, {lines.count(10):,} lines; gzip {len(zipped) / 1e6:.1f} MB")
+        self.table()
+
+    def table(self) -> None:
+        """Print the figures."""
+        print(f"{'':28}{'median':>10}{'ratio':>8}{'longest stretch':>18}")
+        for name, times in self.figures.items():
+            median = statistics.median(times)
+            against = statistics.median(self.figures["client, gzip" if "gzip" in name else "client"])
+            stretch = f"{self.longest[name] * 1e3:.1f} ms" if name in self.longest else ""
+            print(f"{name:28}{median * 1e3:>7.0f} ms{against / median:>8.1f}{stretch:>18}")
+
+
+def read(exposition: Exposition, organisation: Organisation, *, compressed: bool) -> bytes:
+    """Return a whole answer."""
+    return b"".join(exposition.body(OPENMETRICS, compressed=compressed, now=organisation.now))
+
+
+def memory() -> float:
+    """Return the most memory that this process has had so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":
     for argument in sys.argv[1:] or ("1000", "5000"):
-        measure(int(argument))
+        Bench(Organisation(int(argument))).run()

@@ -56,7 +56,11 @@ def _converter() -> cattrs.Converter:
     for shape in _SHAPES:
         # What the domain imports for the type checker alone has to be named here.
         attrs.resolve_types(shape, localns={"Measurement": Measurement, "Instant": Instant})
-    converter = cattrs.Converter(detailed_validation=False, omit_if_default=True)
+    # JSON knows no sets; sorted, the same state is written as the same bytes.
+    overrides: dict[type, Callable[[Any], Any]] = {frozenset: sorted}
+    converter = cattrs.Converter(
+        detailed_validation=False, omit_if_default=True, unstruct_collection_overrides=overrides
+    )
 
     # JSON's objects have texts as keys; mappings with other keys become lists of pairs.
     def keyed_otherwise(shape: Any) -> bool:  # noqa: ANN401 - a type expression has no type

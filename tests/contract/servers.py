@@ -25,7 +25,12 @@ def free_port() -> int:
 
 @contextmanager
 def server(
-    command: Sequence[str | Path], *, port: int, folder: Path, environ: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    *,
+    port: int,
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    kill: bool = False,
 ) -> Iterator[int]:
     """Run a server until the block ends; it listens on the port when the block begins."""
     with (folder / "output").open("wb") as output:
@@ -43,7 +48,7 @@ def server(
                 time.sleep(0.05)
             yield port
         finally:
-            process.terminate()
+            (process.kill if kill else process.terminate)()
             process.wait()
 
 
@@ -74,4 +79,13 @@ def create_container(port: int, account: str, key: str, container: str) -> None:
     )
     answer = connection.getresponse()
     assert answer.status == 201, answer.read()
+    connection.close()
+
+
+def create_bucket(port: int, bucket: str) -> None:
+    """Create a bucket in moto, which checks no signatures."""
+    connection = HTTPConnection("127.0.0.1", port)
+    connection.request("PUT", f"/{bucket}")
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
     connection.close()

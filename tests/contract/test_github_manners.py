@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -13,13 +14,14 @@ from dora.adapters.github.app import App
 from dora.adapters.github.credentials import PersonalToken
 from dora.adapters.github.limits import Budget
 from dora.adapters.github.lookup import GitHubLookup
+from dora.adapters.github.ranges import Ranges
 from dora.adapters.github.requests import Overtaxed
 from dora.adapters.github.sessions import Session
 from dora.domain.facts import ChangesFound, Unknown
 from dora.policy import Policy
 from dora.ports import Refused, Unavailable
 from tests.contract.fake_github.graph import Graph
-from tests.contract.fake_github.server import ALL, Fault, FakeGitHub, Grant, Installed
+from tests.contract.fake_github.server import ALL, FakeGitHub, Fault, Grant, Installed
 from tests.contract.fake_github.world import HOUR, NOW, SECOND, TOKEN, World, asked, line, sha, world
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -88,16 +90,8 @@ async def test_without_a_ledger_a_hundred_commits_cost_at_most_four_requests_and
     assert len(place.github.seen) <= most
     assert place.told.endpoints.count("compare") == -(-count // 100)
     assert place.told.endpoints.count("deployments") == searched // 100 + 1
-
-
-async def test_a_query_of_five_hundred_commits_stays_below_the_limits_of_nodes_and_costs_few_points(
-    place: World, graph: Graph
-) -> None:
-    shas = squashed(graph, 1000)
-    await place.lookup().changes(asked(shas[-1], base=shas[0]))
-    used = place.github.grants[TOKEN].used
-    assert used["graphql"] <= 120
-    assert used["core"] == 10
+    # GitHub counts nodes and points before it answers: five hundred commits in one query must not be too many.
+    assert place.github.grants[TOKEN].used["graphql"] <= 3 + count // 8 + searched // 50
 
 
 async def test_too_many_commits_are_noticed_on_the_first_page(place: World, graph: Graph) -> None:
@@ -366,6 +360,7 @@ async def test_case_47_a_token_that_is_not_accepted_is_a_refusal(place: World, c
     [
         ("contents=read", asked(sha(4), base=sha(1))),
         ("contents=read", asked(sha(4)[:9])),
+        ("contents=read", asked(sha(4), commits=(sha(4),))),
         ("pull_requests=read", asked(sha(4), base=sha(1))),
         ("pull_requests=read", asked(sha(4), commits=(), pull_requests=(1,))),
         ("deployments=read", asked(sha(4), find_predecessor=True)),
@@ -394,6 +389,91 @@ async def test_a_403_that_is_no_limit_does_not_make_others_wait(place: World, co
         await found(place, commits)
     assert error.value.permission == "contents=read"
     assert len((await found(place, commits)).commits) == 3
+
+
+async def test_a_repository_that_is_blocked_is_a_refusal(place: World, commits: list[str]) -> None:
+    place.github.faults.append(Fault(status=451, body=b'{"message": "Repository access blocked"}'))
+    with pytest.raises(Refused, match="451"):
+        await found(place, commits)
+
+
+async def test_a_deployment_without_a_number_precedes_under_the_id_it_has(place: World, commits: list[str]) -> None:
+    node = {
+        "id": "DE_kwDO",
+        "databaseId": None,
+        "commitOid": commits[0],
+        "state": "INACTIVE",
+        "updatedAt": "2023-11-01T00:00:00Z",
+        "statuses": None,
+    }
+    page = {"pageInfo": {"hasNextPage": False, "endCursor": None}, "nodes": [None, node]}
+    place.github.faults.append(Fault(body=orjson.dumps({"data": {"repository": {"deployments": page}}})))
+    answer = await place.lookup().changes(asked(commits[-1], find_predecessor=True))
+    assert answer.predecessor is not None
+    assert answer.predecessor.deployment_id == "DE_kwDO"
+
+
+async def test_a_search_for_a_predecessor_ends(place: World, graph: Graph, commits: list[str]) -> None:
+    page = {"pageInfo": {"hasNextPage": True, "endCursor": "x"}, "nodes": []}
+    place.github.faults.append(Fault(body=orjson.dumps({"data": {"repository": {"deployments": page}}}), times=50))
+    answer = await place.lookup().changes(asked(commits[-1], base=commits[0], find_predecessor=True))
+    assert answer.predecessor is None
+    assert len(answer.commits) == 3
+    assert place.told.endpoints.count("deployments") == 50
+    assert graph.deployments == {}
+
+
+async def test_a_page_of_deployments_without_a_way_on_is_no_answer(place: World, commits: list[str]) -> None:
+    page = {"pageInfo": {"hasNextPage": True, "endCursor": None}, "nodes": None}
+    place.github.faults.append(Fault(body=orjson.dumps({"data": {"repository": {"deployments": page}}})))
+    with pytest.raises(Unavailable, match="next page"):
+        await place.lookup().changes(asked(commits[-1], find_predecessor=True))
+
+
+@pytest.mark.parametrize("body", [b"", b"deadbeef", b"<html>", b"\xff" * 40])
+async def test_what_is_no_commit_id_is_no_answer(place: World, commits: list[str], body: bytes) -> None:
+    place.github.faults.append(Fault(body=body))
+    with pytest.raises(Unavailable):
+        await place.lookup().changes(asked(commits[-1][:8], base=commits[0]))
+
+
+async def test_case_30_a_branch_that_is_called_like_an_abbreviated_commit_is_not_that_commit(
+    place: World, graph: Graph, commits: list[str]
+) -> None:
+    graph.heads["abcdef0"] = commits[-1]
+    answer = await place.lookup().changes(asked("abcdef0", base=commits[0]))
+    assert answer.unknown is Unknown.NOT_FOUND
+    listed = await place.lookup().changes(asked(commits[-1], commits=("abcdef0",)))
+    assert listed.unknown is Unknown.NOT_FOUND
+
+
+async def test_an_abbreviated_base_that_is_gone_is_a_history_rewritten(place: World, commits: list[str]) -> None:
+    answer = await place.lookup().changes(asked(commits[-1], base="abcdef0"))
+    assert answer.unknown is Unknown.HISTORY_REWRITTEN
+    whole = await place.lookup().changes(asked(commits[-1], base=commits[0][:8]))
+    assert len(whole.commits) == 3
+
+
+async def test_an_empty_repository_has_no_commit(place: World, graph: Graph) -> None:
+    assert graph.commits == {}
+    answer = await place.lookup().changes(asked(sha(1), base=sha(2)))
+    assert answer.unknown is Unknown.NOT_FOUND
+
+
+async def test_pages_of_long_ago_are_forgotten(place: World, commits: list[str]) -> None:
+    ranges = Ranges(Session(place.requests, PersonalToken.of(TOKEN)), most_pages=2)
+    for index in (1, 2, 1, 3, 1, 2):
+        await ranges.between("acme/shop", commits[0], commits[index], most=10)
+    assert [request[1] for request in place.told.requests] == [200, 200, 304, 200, 304, 200]
+
+
+async def test_a_repository_that_cannot_be_looked_at_is_neither_there_nor_gone(
+    place: World, commits: list[str]
+) -> None:
+    place.github.faults += [Fault(status=404, body=b"{}", times=2), Fault(status=422, body=b"{}")]
+    with pytest.raises(Unavailable) as error:
+        await found(place, commits)
+    assert not isinstance(error.value, Refused)
 
 
 async def test_a_token_without_single_sign_on_is_told_so(place: World, commits: list[str]) -> None:
@@ -550,14 +630,14 @@ async def test_a_503_that_says_when_is_waited_for(place: World, commits: list[st
 async def test_a_query_that_was_too_much_for_github_is_asked_again_in_smaller_parts(
     place: World, graph: Graph, fault: Fault
 ) -> None:
-    shas = line(graph, 401)
+    shas = line(graph, 201)
     lookup = place.lookup()
     place.github.faults.append(fault)
     with pytest.raises(Overtaxed):
         await lookup.changes(asked(shas[-1], base=shas[0]))
     before = place.told.endpoints.count("changes")
     answer = await lookup.changes(asked(shas[-1], base=shas[0]))
-    assert len(answer.commits) == 400
+    assert len(answer.commits) == 200
     assert place.told.endpoints.count("changes") - before == 4
 
 
@@ -659,6 +739,18 @@ async def test_half_a_token_is_none(place: World, commits: list[str], body: byte
     with pytest.raises(Unavailable):
         await lookup.changes(asked(commits[-1], base=commits[0]))
     assert len((await lookup.changes(asked(commits[-1], base=commits[0]))).commits) == 3
+
+
+async def test_an_app_remembers_a_bounded_number_of_owners(place: World) -> None:
+    app = App(requests=place.requests, app_id="1234", key=KEY, most_owners=2)
+    place.github.grants.clear()
+    place.github.app_key = KEY.public_key()
+    for number, owner in enumerate(("one", "two", "three")):
+        place.github.repository(f"{owner}/shop", id=number)
+        place.github.installations.append(Installed(id=number, owner=owner))
+    for owner in ("one", "two", "one", "three", "one", "two"):
+        await app.token(f"{owner}/shop")
+    assert place.told.endpoints.count("access_token") == 4
 
 
 async def test_no_secret_of_an_app_is_in_a_repr(place: World, commits: list[str]) -> None:

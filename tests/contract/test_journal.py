@@ -17,7 +17,7 @@ from obstore.store import AzureStore, MemoryStore, S3Store
 from dora.adapters.journal import Memory
 from dora.ports import StateDamaged, StateTaken, Unavailable
 from tests.contract.journals import BucketState, RedisState, State, VolumeState, entry, large, opened, settle, snapshot
-from tests.contract.servers import create_container, free_port, moto_server, redis_server, server
+from tests.contract.servers import create_bucket, create_container, free_port, moto_server, redis_server, server
 
 ACCOUNT = "tests"
 ACCOUNT_KEY = b64encode(token_bytes(64)).decode()
@@ -89,7 +89,7 @@ def make_state(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Sta
 
 def s3(port: int, *, bucket: str) -> S3Store:
     endpoint = f"http://127.0.0.1:{port}"
-    subprocess.run(["curl", "-sf", "-X", "PUT", f"{endpoint}/{bucket}"], check=True, stdout=subprocess.DEVNULL)
+    create_bucket(port, bucket)
     return S3Store(
         bucket,
         prefix="some/prefix",

@@ -59,7 +59,8 @@ def test_every_answer_is_a_declared_one(service: Service, mode: GenerationMode) 
                 case.validate_response(answer, checks=CHECKS)
 
             check()
-    assert asked == {GenerationMode.POSITIVE: 8, GenerationMode.NEGATIVE: 2}[mode]
+    # All but the description itself, which the tool leaves out.
+    assert asked == {GenerationMode.POSITIVE: 7, GenerationMode.NEGATIVE: 2}[mode]
 
 
 def proven(case: schemathesis.Case[Any], service: Service) -> requests.PreparedRequest:

@@ -81,18 +81,18 @@ class _Walk:
 
     def _steps(self, sha: str) -> list[tuple[str | None, tuple[str, ...]]]:
         landed = self._ledger.commits.get(sha)
-        steps: list[tuple[str | None, tuple[str, ...]]] = []
-        for number in landed.places if landed else ():
-            push = self._ledger.pushes[number]
-            if push.forced:
-                continue
-            if push.after == sha:
-                steps.append((push.before, push.commits))
-                continue
+        pushes = [self._ledger.pushes[number] for number in landed.places] if landed else []
+        proving = [push for push in pushes if not push.forced]
+        ends = [(push.before, push.commits) for push in proving if push.after == sha]
+        if any(before is not None for before, _ in ends):
+            return ends
+        # In the middle of a push it is only as good as what is known of the merges behind it: the first push to list the
+        # commit, on the branch it was made on, is the best witness, and one that carries it elsewhere none beside it.
+        for push in (push for push in proving if push.after != sha):
             index = push.commits.index(sha)
             if push.commits[-1] == push.after and not any(self._is_merge(later) for later in push.commits[index + 1 :]):
-                steps.append((push.before, push.commits[: index + 1]))
-        return steps
+                return [*ends, (push.before, push.commits[: index + 1])]
+        return ends
 
     def above(self, sha: str) -> list[str]:
         """Return what was added on the way down to a reached commit, oldest first."""

@@ -101,7 +101,10 @@ class ChainState:
 
     def succession(self, environment: str) -> Succession:
         """Return the succession of an environment name."""
-        return self.successions.setdefault(environment, Succession())
+        succession = self.successions.get(environment)
+        if succession is None:
+            succession = self.successions[environment] = Succession()
+        return succession
 
     def predecessor(self, deployment: Deployment) -> Deployment | None:
         """Return the latest success to the same environment name before this one."""

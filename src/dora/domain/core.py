@@ -31,8 +31,21 @@ from dora.domain.repository import RepositoryState
 REMEMBERED_KEYS = 10_000
 """Idempotency keys that a push client's newest are."""
 
-_NO_STEPS = (RepositoryRegistered, ChainRegistered, IncidentsRegistered, GaugesMoved, OpenFailures, PendingLookups)
+_NO_STEPS = frozenset(
+    (
+        RepositoryRegistered,
+        ChainRegistered,
+        IncidentsRegistered,
+        GaugesMoved,
+        OpenFailures,
+        PendingLookups,
+        LastDeployment,
+    )
+)
+"""Observations that register series or set a gauge, and step no number."""
 
+_COUNTED = Outcome(Status.COUNTED)
+_STORED = Outcome(Status.STORED)
 _DUPLICATE = Outcome(Status.DUPLICATE)
 _TOO_OLD = Outcome(Status.IGNORED, Ignored.TOO_OLD)
 _LIMIT = Outcome(Status.IGNORED, Ignored.LIMIT)
@@ -109,26 +122,26 @@ class Core:
         return _LIMIT if len(state.chains) >= limits.environments else None
 
     def _judge_known(self, fact: f.Fact, state: RepositoryState) -> Outcome | None:  # noqa: C901, PLR0911 - one arm a kind of fact
-        match fact:
-            case f.RepositorySeen():
-                return None if self._names_anew(fact, state) else _DUPLICATE
-            case f.EnvironmentSeen():
-                chain = state.find(fact.environment)
-                return _DUPLICATE if chain is not None and chain.registered else None
-            case f.DeploymentStarted() | f.DeploymentFinished() | f.DeploymentMarkedFailed() | f.DeploymentRecovered():
+        match fact:  # the frequent kinds first
+            case f.DeploymentFinished() | f.DeploymentStarted() | f.DeploymentMarkedFailed() | f.DeploymentRecovered():
                 return self._judge_deployment(fact, state)
-            case f.IncidentOpened() | f.IncidentResolved():
-                return self._judge_incident(fact, state)
+            case f.CommitsPushed():
+                return _DUPLICATE if not fact.commits or state.ledger.knows_push(fact) else None
             case f.PullRequestMerged():
                 if fact.number in state.ledger.pull_requests:
                     return _DUPLICATE
                 return _TOO_OLD if state.ledger.too_old(fact.merged_at) else None
+            case f.EnvironmentSeen():
+                chain = state.find(fact.environment)
+                return _DUPLICATE if chain is not None and chain.registered else None
+            case f.RepositorySeen():
+                return None if self._names_anew(fact, state) else _DUPLICATE
+            case f.IncidentOpened() | f.IncidentResolved():
+                return self._judge_incident(fact, state)
             case f.ChangeMerged():
                 if (state.ledger.resolve(fact.sha) or fact.sha) in state.ledger.reported:
                     return _DUPLICATE
                 return _TOO_OLD if state.ledger.too_old(fact.merged_at) else None
-            case f.CommitsPushed():
-                return _DUPLICATE if not fact.commits or state.ledger.knows_push(fact) else None
             case f.ChangesFound():
                 chain = state.find(fact.environment)
                 asked = chain is not None and any(
@@ -175,29 +188,33 @@ class Core:
         duplicate = self._happen(fact, state, emit, questions)
         if duplicate:
             outcome = _DUPLICATE
-        elif questions or any(not isinstance(one, (*_NO_STEPS, LastDeployment)) for one in observations):
-            outcome = Outcome(Status.COUNTED)
+        elif questions or any(type(one) not in _NO_STEPS for one in observations):
+            outcome = _COUNTED
         else:
-            outcome = Outcome(Status.STORED)
+            outcome = _STORED
         return Applied(outcome, tuple(observations), tuple(questions))
 
     def _happen(  # noqa: C901, PLR0912 - one arm a kind of fact
         self, fact: f.Fact, state: RepositoryState, emit: Emit, ask: list[ChangesSought]
     ) -> bool:
         """Change the state. Returns whether the sender is told `duplicate` all the same."""
-        match fact:
-            case f.RepositorySeen():
-                pass
-            case f.EnvironmentSeen():
-                state.register(fact.environment, emit)
-            case f.DeploymentStarted():
-                state.start(fact, emit)
+        match fact:  # the frequent kinds first
             case f.DeploymentFinished():
                 chain = state.find(fact.environment)
                 if chain is not None and chain.knows(fact.deployment_id, fact.result):
                     chain.tell(chain.deployments[fact.deployment_id], fact.kind, fact.fixes, emit)
                     return True
                 state.finish(fact, emit, ask)
+            case f.CommitsPushed():
+                state.push(fact, emit, ask)
+            case f.PullRequestMerged():
+                state.merge(fact, emit, ask)
+            case f.EnvironmentSeen():
+                state.register(fact.environment, emit)
+            case f.RepositorySeen():
+                pass
+            case f.DeploymentStarted():
+                state.start(fact, emit)
             case f.DeploymentMarkedFailed():
                 state.mark_failed(fact, emit)
             case f.DeploymentRecovered():
@@ -206,12 +223,8 @@ class Core:
                 state.open_incident(fact, emit)
             case f.IncidentResolved():
                 state.resolve_incident(fact, emit)
-            case f.PullRequestMerged():
-                state.merge(fact, emit, ask)
             case f.ChangeMerged():
                 state.report(fact, state.ledger.resolve(fact.sha) or fact.sha, emit, ask)
-            case f.CommitsPushed():
-                state.push(fact, emit, ask)
             case f.ChangesFound():
                 state.answer(fact, emit, ask)
         return False

@@ -50,6 +50,10 @@ def asked_of(question: ChangesSought | ChangesFound) -> Asked:
     return question.repository.name, environment.label, environment.service, question.deployment_id
 
 
+def _name(asked: Asked) -> str:
+    return "\n".join(asked)
+
+
 @define
 class _Open:
     question: ChangesSought
@@ -70,6 +74,8 @@ class Inquiry:
     """Takes an answer to be kept and applied; raises `Unavailable` if it could not be."""
     claim: Callable[[str], Awaitable[bool]]
     """Whether this process alone may ask; raises `Unavailable`."""
+    release: Callable[[str], Awaitable[None]]
+    """Lets another process ask."""
     now: Callable[[], Instant]
     _open: dict[str, OrderedDict[Asked, _Open]] = Factory(dict)
     """Repository -> its open questions, oldest first; the repository whose turn was longest ago stands first."""
@@ -119,6 +125,11 @@ class Inquiry:
             self._busy.add(repository)
             try:
                 await self._ask(asked, self._open[repository][asked])
+            except asyncio.CancelledError:
+                await self.release(
+                    _name(asked)
+                )  # who goes on with it, after a restart maybe, must not wait for the lease
+                raise
             finally:
                 self._busy.discard(repository)
                 self._changed.set()
@@ -142,7 +153,7 @@ class Inquiry:
         loop = asyncio.get_running_loop()
         try:
             if one.found is None:
-                if not await self.claim("\n".join(asked)):
+                if not await self.claim(_name(asked)):
                     one.not_before = loop.time() + DENIED
                     return
                 one.found = await self.lookup.changes(one.question)

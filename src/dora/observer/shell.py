@@ -156,7 +156,13 @@ class Observer:
             gc.freeze()
             gc.enable()
         if self.lookup is not None:
-            self._inquiry = Inquiry(lookup=self.lookup, answer=self._answer, claim=self._claim, now=self.now)
+            self._inquiry = Inquiry(
+                lookup=self.lookup,
+                answer=self._answer,
+                claim=self._claim,
+                release=self.journal.release,
+                now=self.now,
+            )
             for question in self.core.open_questions():
                 self._inquiry.put(question)
         if self.standing is not Standing.DRAINING:
@@ -368,6 +374,7 @@ class Observer:
         with contextlib.suppress(Unavailable):
             if await self.journal.claim("snapshot", lease=LEASE):
                 self._snapshot = Writing.begin(self.codec, self.core, position=self.journal.position)
+                self._arrived.set()
 
     async def _write_snapshot(self, writing: Writing, tasks: asyncio.TaskGroup) -> None:
         snapshot = writing.advance()

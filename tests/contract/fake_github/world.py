@@ -86,7 +86,9 @@ def sha(number: int) -> str:
     return f"{number:08x}".ljust(40, "0")
 
 
-def line(graph: Graph, count: int, *, start: int = 1, branch: str = "main", at: Instant = NOW - 100 * HOUR) -> list[str]:
+def line(
+    graph: Graph, count: int, *, start: int = 1, branch: str = "main", at: Instant = NOW - 100 * HOUR
+) -> list[str]:
     """Put commits on a branch, a second apart, authored a minute before; return them, oldest first."""
     shas = []
     for number in range(start, start + count):

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
-from dora.domain.facts import CommitsPushed, DeploymentFinished, Fact, PullRequestMerged
+from dora.domain.facts import Commit, CommitsPushed, DeploymentFinished, Fact, PullRequestMerged
 from tests.unit.domain.choices import Choices
 from tests.unit.domain.histories import PLENTY, Event, World
 from tests.unit.domain.truth import History
@@ -92,7 +92,7 @@ class _Bounds:
         merge = self.events[place]
         assert merge.node is not None
         push = place + 1 if self._is_push_of(place + 1, merge.node.sha) else place - 1
-        if push > place and self.choose.chance(50):
+        if push > place and self.choose.chance(50) and self._listed_once(push):
             self.order.put(place, push)
             return
         for other, event in enumerate(self.events):
@@ -112,9 +112,20 @@ class _Bounds:
         merges = [event.fact for event in self.events if event.role == "merge" and event.node is deployed.node]
         return any(isinstance(fact, PullRequestMerged) and (fact.hotfix or fact.reverts) for fact in merges)
 
+    def _listed_once(self, place: int) -> bool:
+        """Say whether no other push lists any of this push's commits: then nothing of it is known before."""
+        own = {commit.sha for commit in _listed(self.events[place])}
+        return not any(
+            commit.sha in own for other, event in enumerate(self.events) if other != place for commit in _listed(event)
+        )
+
     def _is_push_of(self, place: int, sha: str) -> bool:
         fact = self.events[place].fact if place < len(self.events) else None
         return isinstance(fact, CommitsPushed) and fact.tracked and fact.after == sha
+
+
+def _listed(event: Event) -> tuple[Commit, ...]:
+    return event.fact.commits if isinstance(event.fact, CommitsPushed) else ()
 
 
 def _paired(one: Event, other: Event) -> bool:
@@ -127,8 +138,8 @@ def deliver(events: list[Event], choose: Choices, *, shuffle: bool) -> tuple[Fac
     """Return the facts in an order of arrival that must change no number, some more than once."""
     order = _Bounds(events, choose).find()
     waits = [0] * len(events)
-    for later in order.after:
-        for place in later:
+    for waiters in order.after:
+        for place in waiters:
             waits[place] += 1
     ready: list[tuple[int, int]] = []
     late = choose.pick((4, 12, 60))
@@ -180,6 +191,23 @@ def history_with_losses(life: bytes, post: bytes) -> History:
     told = {event.fact.number for event in world.events if isinstance(event.fact, PullRequestMerged)}
     world.merged = [merged for merged in world.merged if merged.number in told]
     return _history(world, deliver(world.events, choose, shuffle=False))
+
+
+def history_with_lookups(life: bytes, post: bytes) -> History:
+    """Return a history some of whose pushes and pull requests are never told, of which GitHub may be asked.
+
+    Every environment had its first deployment before the service was there.
+    """
+    choose = Choices(post)
+    world = World(Choices(life), rewrites=True, lookups=True)
+    before = world.main
+    world.live()
+    percent = choose.pick((0, 10, 40, 80, 100))
+    lost = [event for event in world.events if _loseable(event) and choose.chance(percent)]
+    world.events = [event for event in world.events if event not in lost]
+    told = deliver(world.events, choose, shuffle=False)
+    numbers = tuple(event.fact.number for event in lost if isinstance(event.fact, PullRequestMerged))
+    return evolve(_history(world, told), before=before, lost=numbers)
 
 
 def _loseable(event: Event) -> bool:

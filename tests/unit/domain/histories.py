@@ -189,7 +189,7 @@ class World:
     def _commits(self, base: Node) -> list[Node]:
         made = [self._commit(base)]
         for _ in range(self.choose.below(3)):
-            made.append(self._commit(made[-1]))  # noqa: PERF401 - each stands on the one before
+            made.append(self._commit(made[-1]))
         return made
 
     # Pushes
@@ -408,7 +408,7 @@ class World:
 
     def _succeed(self, environment: Environment, chain: ChainSoFar, deployment_id: str) -> None:
         node = self._commit_to_deploy(chain)
-        changes = self._sent_changes(chain) if environment is TOOLS else None
+        changes = self._sent_changes(chain) if environment is TOOLS and not self.lookups else None
         fact = DeploymentFinished(
             repository=REPO,
             received_at=self.now,
@@ -432,7 +432,7 @@ class World:
 
     def _limit(self, environment: Environment, chain: ChainSoFar, node: Node) -> int:
         """Return a low limit now and then, where all of the range is new to the chain."""
-        if not chain.successes or not self.choose.chance(5):
+        if not chain.successes or self.lookups or not self.choose.chance(5):
             return PLENTY
         here = [success for success in chain.successes if success.environment == environment]
         base = (here or chain.successes)[-1].node

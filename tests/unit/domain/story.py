@@ -5,6 +5,8 @@ Times are hours since an arbitrary beginning; commits have names, of which `sha`
 
 from __future__ import annotations
 
+from itertools import chain
+
 from attrs import Factory, define
 
 from dora.domain.core import Core
@@ -84,7 +86,7 @@ def push(before: str | None, after: str, *commits: Commit, branch: str = "main",
 
 
 def direct(before: str, after: str, at: float) -> CommitsPushed:
-    """Return a push of one commit to the tracked branch, committed an hour's tenth before it is anything."""
+    """Return a push of one commit to the tracked branch."""
     return push(before, after, commit(after, at))
 
 
@@ -232,11 +234,8 @@ class Story:
 
     def tell(self, *facts: Fact | tuple[Fact, ...]) -> list[Status]:
         """Tell facts in this order and return what became of each."""
-        became: list[Status] = []
-        for entry in facts:
-            for fact in entry if isinstance(entry, tuple) else (entry,):
-                became.append(self._apply(fact).outcome.status)
-        return became
+        told = chain.from_iterable(entry if isinstance(entry, tuple) else (entry,) for entry in facts)
+        return [self._apply(fact).outcome.status for fact in told]
 
     def _apply(self, fact: Fact) -> Applied:
         applied = self.core.apply(fact)
@@ -246,8 +245,8 @@ class Story:
 
     def value(self, family: str, *more: str, environment: Environment = PRODUCTION) -> Value | None:
         """Return a series of the chain; None if there is none."""
-        chain = Chain(SHOP.name, environment.label, environment.service)
-        return settled(self.series).get(of(family, chain, *more))
+        labels = Chain(SHOP.name, environment.label, environment.service)
+        return settled(self.series).get(of(family, labels, *more))
 
     def of_repository(self, family: str, repository: Repository = SHOP) -> Value | None:
         """Return a series of the repository; None if there is none."""

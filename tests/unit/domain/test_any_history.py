@@ -16,7 +16,7 @@ from tests.unit.domain.deliveries import history, history_with_losses
 from tests.unit.domain.series import Series, differences, fold, of
 from tests.unit.domain.truth import History, chain_of, truth
 
-LIVES = st.sampled_from((24, 60, 120, 240, 480)).flatmap(lambda size: st.binary(min_size=size // 2, max_size=size))
+LIVES = st.sampled_from((24, 60, 120, 240, 480, 900)).flatmap(lambda size: st.binary(min_size=size // 2, max_size=size))
 POSTS = st.binary(min_size=64, max_size=256)
 MANY = settings(max_examples=15 * settings().max_examples, deadline=None)
 """Thousands with a larger profile; histories are small and quick."""

@@ -464,5 +464,3 @@ def test_a_pushed_merge_that_is_a_pull_requests_steps_once() -> None:
     story.tell(reported_merge("a", 1), merge(1, "a", 1), reported_merge("a", 1))
     assert story.of_repository("changes_merged") == 1
     assert story.of_repository("time_to_merge") == hours(1)
-
-

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from attrs import Factory, define, frozen
 
 from dora.domain.facts import (
-    CommitsPushed,
     DeploymentFinished,
     DeploymentMarkedFailed,
     DeploymentRecovered,
@@ -24,7 +23,6 @@ from dora.domain.facts import (
     IncidentOpened,
     IncidentResolved,
     Kind,
-    PullRequestMerged,
     Result,
     Unknown,
 )
@@ -59,6 +57,10 @@ class History:
     """The commits from before the service saw anything: never a change, unless GitHub tells their range."""
     lookups: bool = False
     author_dates: bool = True
+    before: Node | None = None
+    """What every environment had deployed before the service was there, as GitHub's API tells; None: nothing told."""
+    lost: tuple[int, ...] = ()
+    """Numbers of the pull requests whose delivery was lost."""
 
 
 @define
@@ -107,9 +109,7 @@ def truth(history: History) -> Series:
     series: Series = {}
     if history.happened:
         register_repository(series, REPOSITORY)
-    for merged in history.merged:
-        step(series, ("changes_merged", REPOSITORY))
-        observe(series, ("time_to_merge", REPOSITORY), max(0, merged.merged_at - merged.created_at))
+    learnt: set[int] = set()
     chains: dict[Chain, list[Fact]] = defaultdict(list)
     for fact in history.happened:
         chain = chain_of(fact, history)
@@ -120,7 +120,13 @@ def truth(history: History) -> Series:
             register_incidents(series, chain)
         if not all(isinstance(fact, IncidentOpened | IncidentResolved) for fact in facts):
             register_chain(series, chain)
-        _ChainTruth(history=history, chain=chain, series=series).tell(facts)
+        chain_truth = _ChainTruth(history=history, chain=chain, series=series)
+        chain_truth.tell(facts)
+        learnt |= chain_truth.brought.keys()
+    for merged in history.merged:
+        if merged.number not in history.lost or merged.number in learnt:
+            step(series, ("changes_merged", REPOSITORY))
+            observe(series, ("time_to_merge", REPOSITORY), max(0, merged.merged_at - merged.created_at))
     return settled(series)
 
 
@@ -224,6 +230,8 @@ class _ChainTruth:
         step(self.series, of("deployments", self.chain, Result.SUCCESS))
         node = self.history.graph.by_sha[fact.sha]
         succession = self.names[fact.environment.name]
+        if self.history.before is not None:
+            succession.first.setdefault(self.history.before.sha, 0)
         before = succession.successes[-1] if succession.successes else None
         deployed = self._bring(fact, node, before)
         rework = self._judge(deployed, succession)
@@ -243,10 +251,10 @@ class _ChainTruth:
         if fact.changes is not None:
             self._measure_sent(fact)
             return Deployed(fact=fact, node=node, predecessor=before, changes=(), measured=True)
-        base = before or self.latest
+        base = before.node if before else self.latest.node if self.latest else self.history.before
         new = node.reach & ~self.contained & ~self.history.unseen
         changes = tuple(changes_in(self.history, new, at=fact.at, tip=node))
-        span = node.reach & ~(base.node.reach if base else self.history.unseen)
+        span = node.reach & ~(base.reach if base else self.history.unseen)
         measured = span.bit_count() <= fact.max_commits
         deployed = Deployed(fact=fact, node=node, predecessor=before, changes=changes, measured=measured)
         for change in changes:

@@ -28,8 +28,6 @@ _LIFETIME: Final = 9 * 60
 """Seconds. GitHub takes at most ten minutes ahead of its clock."""
 _MARGIN: Final = 5 * 60 * MICROSECONDS
 """A token is renewed this long before it expires, so that none expires on the way."""
-_MOST_OWNERS: Final = 1000
-"""Owners whose tokens are remembered; of more, the one unused for longest is asked for again."""
 
 
 @frozen
@@ -85,6 +83,9 @@ class App:
     """The App's id, or its client id."""
     key: RSAPrivateKey = field(repr=False)
     reserve: float = 0.1
+    """See `Budget`."""
+    most_owners: int = 1000
+    """Owners whose tokens are remembered; of more, the one unused for longest is asked for again."""
     _own: Budget = field(init=False)
     _owners: OrderedDict[str, _Owner] = field(factory=OrderedDict, init=False, repr=False)
 
@@ -117,7 +118,7 @@ class App:
         name = repository.partition("/")[0].lower()
         known = self._owners.setdefault(name, _Owner(Budget(reserve=self.reserve)))
         self._owners.move_to_end(name)
-        if len(self._owners) > _MOST_OWNERS:
+        if len(self._owners) > self.most_owners:
             self._owners.popitem(last=False)
         return known
 

@@ -162,7 +162,7 @@ def _sent(headers: Mapping[str, str], now: Instant) -> Instant:
 def _date(text: str) -> Instant | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year of twenty digits
         return None
     return instant(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
 

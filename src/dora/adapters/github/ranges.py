@@ -19,8 +19,6 @@ from dora.wire import structure
 
 _PAGE: Final = "100"
 """Most that GitHub gives at once."""
-_REMEMBERED: Final = 64
-"""Pages of ranges kept for asking again at no cost: those of a few questions that were cut short by a limit."""
 _ONLY_THE_SHA: Final = "application/vnd.github.sha"
 _SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 
@@ -70,6 +68,8 @@ class Ranges:
     """Asks REST about commits."""
 
     session: Session
+    most_pages: int = 64
+    """Pages kept for asking again at no cost: those of a few questions that were cut short by a limit."""
     _pages: OrderedDict[str, _Remembered] = field(factory=OrderedDict, init=False, repr=False)
 
     async def between(self, repository: str, base: str, head: str, *, most: int) -> Range | Unknown:
@@ -138,7 +138,7 @@ class Ranges:
         if page.etag:
             self._pages[url] = page
             self._pages.move_to_end(url)
-            if len(self._pages) > _REMEMBERED:
+            if len(self._pages) > self.most_pages:
                 self._pages.popitem(last=False)
         return page
 

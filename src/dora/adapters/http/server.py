@@ -119,6 +119,10 @@ class Server:
         self._connections[connection] = asyncio.current_task()
         try:
             await connection.serve(self._config, self._context)
+        except asyncio.CancelledError:
+            # Our own doing, in `stop`. Before Python 3.12, asyncio's streams report a cancelled connection as an error.
+            if not self._context.terminated.is_set():
+                raise
         finally:
             connection.cut()
             del self._connections[connection]
@@ -142,6 +146,9 @@ class _Connection:
     requests: int = 0
     """Requests whose heads are complete and whose answers are not."""
     is_cut: bool = False
+    _unsent: list[bytes] = Factory(list)
+    """What is written in this turn of the event loop: head and body of an answer leave in one piece."""
+    _ended: bool = False
     _timer: asyncio.TimerHandle | None = None
 
     async def serve(self, config: Config, context: WorkerContext) -> None:
@@ -154,7 +161,8 @@ class _Connection:
 
     def cut(self) -> None:
         """End the connection at once, whatever is still on its way."""
-        self.is_cut = True
+        self.is_cut = self._ended = True
+        self._unsent.clear()
         self._unwatch()
         self.writer.transport.abort()
 
@@ -193,9 +201,23 @@ class _Connection:
         return self.writer.get_extra_info(name)
 
     def write(self, data: bytes) -> None:
-        self.writer.write(data)
+        if self._ended:
+            # Hypercorn takes this as asyncio's own complaint, and gives the connection up.
+            raise RuntimeError("the connection has ended")
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(data)
+        if len(data) >= _BUFFER:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._unsent:
+            self.writer.write(b"".join(self._unsent))
+            self._unsent.clear()
 
     async def drain(self) -> None:
+        if not self.writer.transport.get_write_buffer_size():
+            return
         try:
             async with asyncio.timeout(self.server.send_seconds):
                 await self.writer.drain()
@@ -203,9 +225,13 @@ class _Connection:
             self.cut()
 
     def write_eof(self) -> None:
+        self._flush()
+        self._ended = True
         self.writer.write_eof()
 
     def close(self) -> None:
+        self._flush()
+        self._ended = True
         self.writer.close()
 
     async def wait_closed(self) -> None:

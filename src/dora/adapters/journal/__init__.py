@@ -29,7 +29,7 @@ def journal(url: str, *, reader: bool = False) -> Journal:
             return Memory()
         case "file":
             path = unquote(split.path)
-            if split.netloc not in {"", "localhost"} or not path.strip("/"):
+            if split.netloc not in {"", "localhost"} or not path.startswith("/") or not path.strip("/"):
                 raise ValueError("names no directory: file:///path has three slashes")
             return Volume(Path(path), reader=reader)
         case "s3" | "gs" | "az":

@@ -85,6 +85,7 @@ class Bucket:
         self._codec = Codec()
         self._writer = token_hex(8)
         self._turn = asyncio.Lock()
+        self._snapshotting = asyncio.Lock()
         self._next = 1
         """Number of the segment to write next."""
         self._unread: list[int] = []
@@ -140,20 +141,8 @@ class Bucket:
 
     async def snapshot(self, snapshot: Snapshot) -> None:
         """Write the snapshot, then delete what the one before it includes."""
-        self._refuse()
-        index = bisect_right(self._ends, snapshot.position, key=lambda end: end[1]) - 1
-        if index < 1:
-            return
-        number, end = self._ends[index]
-        await self._still_ours()
-        extra = {"number": number, "end": end, "fences": [fence for fence in self._fences if fence <= number]}
-        packed = await asyncio.to_thread(pack, snapshot, extra)
-        # If there is one of that number it came from here and its acknowledgement was lost: it is as good.
-        await self._store.create(_key("snapshot", number), packed)
-        before = self._ends[0][0]
-        del self._ends[:index]
-        with suppress(Unavailable):  # the snapshot is kept; what could not be deleted is, behind the next one
-            await self._compact(before)
+        async with self._snapshotting:
+            await self._keep(snapshot)
 
     async def claim(self, name: str, *, lease: Duration) -> bool:  # noqa: ARG002 - nobody else writes
         """Return True."""
@@ -275,6 +264,22 @@ class Bucket:
         rest = self._wrote_at + seconds(self.pace) - asyncio.get_running_loop().time()
         if rest > 0:
             await asyncio.sleep(rest)
+
+    async def _keep(self, snapshot: Snapshot) -> None:
+        self._refuse()
+        index = bisect_right(self._ends, snapshot.position, key=lambda end: end[1]) - 1
+        if index < 1:
+            return
+        number, end = self._ends[index]
+        await self._still_ours()
+        extra = {"number": number, "end": end, "fences": [fence for fence in self._fences if fence <= number]}
+        packed = await asyncio.to_thread(pack, snapshot, extra)
+        # If there is one of that number it came from here and its acknowledgement was lost: it is as good.
+        await self._store.create(_key("snapshot", number), packed)
+        before = self._ends[0][0]
+        del self._ends[:index]
+        with suppress(Unavailable):  # the snapshot is kept; what could not be deleted is, behind the next one
+            await self._compact(before)
 
     async def _still_ours(self) -> None:
         async with self._turn:

@@ -7,7 +7,7 @@ here (a format, a class, a field) was written by a newer version and is refused:
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from zlib import crc32
 
 import orjson
@@ -30,23 +30,24 @@ _TAG = "fact"
 _SHARED = 1 << 16
 """A million facts name far fewer repositories and environments: a replay makes one object of each, not a million."""
 
+_SHAPES: dict[str, type[Fact]] = {shape.__name__: shape for shape in get_args(Fact)}
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
 
 class Codec:
     """Turns entries into bytes and back, exactly."""
 
     def __init__(self) -> None:
-        converter = make_converter(detailed_validation=False, forbid_extra_keys=True, omit_if_default=True)
+        self._converter = make_converter(detailed_validation=False, forbid_extra_keys=True, omit_if_default=True)
         repository = lru_cache(_SHARED, typed=True)(Repository)
         environment = lru_cache(_SHARED, typed=True)(Environment)
-        converter.register_structure_hook(Repository, lambda raw, _: repository(**raw))
-        converter.register_structure_hook(Environment, lambda raw, _: environment(**raw))
-        self._read: dict[str, Callable[[Any, Any], Fact]] = {}
-        self._write: dict[type, Callable[[Any], dict[str, Any]]] = {}
-        for shape in get_args(Fact):
-            self._read[shape.__name__] = make_dict_structure_fn(
-                shape, converter, _cattrs_detailed_validation=False, _cattrs_forbid_extra_keys=True
-            )
-            self._write[shape] = make_dict_unstructure_fn(shape, converter, _cattrs_omit_if_default=True)
+        self._converter.register_structure_hook(Repository, lambda raw, _: repository(**raw))
+        self._converter.register_structure_hook(Environment, lambda raw, _: environment(**raw))
+        # Made when first needed: compiling all takes some 20 ms, of which a start has no use.
+        self._read: dict[str, Callable[[Any, Any], Fact]] = _Made(self._reader)
+        self._write: dict[type, Callable[[Any], dict[str, Any]]] = _Made(self._writer)
 
     def encode(self, entry: Entry) -> bytes:
         """Return the entry as one line of JSON, without the line break."""
@@ -75,6 +76,26 @@ class Codec:
             return tuple([read[fact.pop(_TAG)](fact, None) for fact in facts[1:]])
         except (AttributeError, KeyError, TypeError, ValueError, CattrsError) as error:
             raise StateDamaged(f"{place}: a fact that this version does not know ({type(error).__name__})") from error
+
+    def _reader(self, name: str) -> Callable[[Any, Any], Fact]:
+        return make_dict_structure_fn(
+            _SHAPES[name], self._converter, _cattrs_detailed_validation=False, _cattrs_forbid_extra_keys=True
+        )
+
+    def _writer(self, shape: type) -> Callable[[Any], dict[str, Any]]:
+        return make_dict_unstructure_fn(shape, self._converter, _cattrs_omit_if_default=True)
+
+
+class _Made(dict[_K, _V]):
+    """A dictionary that makes what is missing."""
+
+    def __init__(self, make: Callable[[_K], _V]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: _K) -> _V:
+        made = self[key] = self._make(key)
+        return made
 
 
 def checksum(position: int, body: bytes) -> int:

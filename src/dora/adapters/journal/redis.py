@@ -68,10 +68,11 @@ return {'kept', last, unseen}
 """
 
 _SWAP = """
+if redis.call('LLEN', KEYS[3]) ~= tonumber(ARGV[3]) then return 0 end
 local there = redis.call('LINDEX', KEYS[2], 0)
 if there and tonumber(there) >= tonumber(ARGV[1]) then
   redis.call('DEL', KEYS[3])
-  return 0
+  return 1
 end
 redis.call('RENAME', KEYS[3], KEYS[2])
 redis.call('PERSIST', KEYS[2])
@@ -131,6 +132,7 @@ class Stream:
         """Fetched, and not handed over yet."""
         self._restored = False
         self._ailing = False
+        self._snapshotting = asyncio.Lock()
         self._refusal: StateTaken | StateDamaged | None = None
 
     @property
@@ -181,24 +183,11 @@ class Stream:
     async def snapshot(self, snapshot: Snapshot) -> None:
         """Send the snapshot in chunks, swap it in, and trim the log behind the snapshot before it."""
         self._refuse()
-        fresh = f"{self._snapshot}:{self._writer}"
-        try:
-            entry = await self._client.xrange(self._log, f"{snapshot.position}-0", f"{snapshot.position}-0")
-            if not entry:  # so far behind that others' snapshots have let it be trimmed
-                return
-            fields = entry[0][1] or {}
-            packed = await asyncio.to_thread(pack, snapshot, {"seal": _bytes(fields[b"s"]).decode()})
-            await self._client.delete(fresh)
-            await self._client.rpush(fresh, str(snapshot.position))
-            await self._client.expire(fresh, _ABANDONED)
-            sent = 1
-            for start in range(0, len(packed), _CHUNK):
-                sent += 1
-                if await self._client.rpush(fresh, packed[start : start + _CHUNK]) != sent:
-                    raise Unavailable(f"{self._place}: the snapshot did not stay while it was sent")
-            await self._swap(keys=[self._log, self._snapshot, fresh], args=[snapshot.position, self._margin])
-        except RedisError as error:
-            raise self._unavailable(error) from error
+        async with self._snapshotting:
+            try:
+                await self._send(snapshot)
+            except RedisError as error:
+                raise self._unavailable(error) from error
 
     async def claim(self, name: str, *, lease: Duration) -> bool:
         """Set a key with an expiry if nobody has; or prolong it if it is ours."""
@@ -228,6 +217,22 @@ class Stream:
                 _LOG.warning("redis keeps what it acknowledges only with appendonly yes and appendfsync always")
         if await self._client.exists(self._log) and not await self._client.xlen(self._log):
             raise StateDamaged(f"{self._place}: the log was emptied")
+
+    async def _send(self, snapshot: Snapshot) -> None:
+        entry = await self._client.xrange(self._log, f"{snapshot.position}-0", f"{snapshot.position}-0")
+        if not entry:  # so far behind that others' snapshots have let it be trimmed
+            return
+        fields = entry[0][1] or {}
+        packed = await asyncio.to_thread(pack, snapshot, {"seal": _bytes(fields[b"s"]).decode()})
+        fresh = f"{self._snapshot}:{token_hex(8)}"
+        await self._client.rpush(fresh, str(snapshot.position))
+        await self._client.expire(fresh, _ABANDONED)
+        chunks = [packed[start : start + _CHUNK] for start in range(0, len(packed), _CHUNK)]
+        for chunk in chunks:
+            await self._client.rpush(fresh, chunk)
+        args = [snapshot.position, self._margin, 1 + len(chunks)]
+        if not await self._swap(keys=[self._log, self._snapshot, fresh], args=args):
+            raise Unavailable(f"{self._place}: the snapshot did not stay while it was sent")
 
     async def _exchange(self, bodies: Sequence[bytes]) -> bool:
         """Fetch a page of what is new; append the bodies and return True if there was no more than a page."""

@@ -46,6 +46,7 @@ class Volume:
         self._log = SqliteLog(directory)
         self._snapshots = SnapshotFiles(directory)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._snapshotting = asyncio.Lock()
         self._lock: int | None = None
         self._position = 0
         self._end = 0
@@ -85,14 +86,15 @@ class Volume:
     async def snapshot(self, snapshot: Snapshot) -> None:
         """Write the snapshot beside the old one, swap them, and delete what it includes, a slice at a time."""
         self._refuse()
-        # In another thread than the log's: appends go on while a large snapshot is written.
-        kept = await asyncio.to_thread(self._snapshots.write, snapshot)
-        if not kept:
-            return
-        with suppress(Unavailable):  # the snapshot is kept; what could not be deleted is, behind the next one
-            # The entry at the position stays: a log is never empty once something was acknowledged.
-            while await self._run(lambda: self._log.drop(before=snapshot.position, limit=_SLICE)):
-                pass
+        async with self._snapshotting:
+            # In another thread than the log's: appends go on while a large snapshot is written.
+            kept = await asyncio.to_thread(self._snapshots.write, snapshot)
+            if not kept:
+                return
+            with suppress(Unavailable):  # the snapshot is kept; what could not be deleted is, behind the next one
+                # The entry at the position stays: a log is never empty once something was acknowledged.
+                while await self._run(lambda: self._log.drop(before=snapshot.position, limit=_SLICE)):
+                    pass
 
     async def claim(self, name: str, *, lease: Duration) -> bool:  # noqa: ARG002 - nobody else is there
         """Return True."""

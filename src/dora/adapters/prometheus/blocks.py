@@ -15,13 +15,13 @@ from typing import Final, Generic, TypeVar
 from attrs import define, field, frozen
 
 from dora.adapters.prometheus.families import Family, Kind
-from dora.adapters.prometheus.series import Rows, Watch
+from dora.adapters.prometheus.rows import Rows, Watch
 from dora.adapters.prometheus.state import Key, Row, withheld
 from dora.adapters.prometheus.text import Renderer
 from dora.domain.instant import Instant
 
 P = TypeVar("P", bound=Sized)
-"""A piece: some lines, as bytes or compressed; falsy if there are none."""
+"""A piece: some lines, as bytes or compressed; its length is that of the lines."""
 
 _BLOCKS_COUNTED: Final = 8
 """Blocks until rows are counted anew, on average: a new row changes four of them, about."""

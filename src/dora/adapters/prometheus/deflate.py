@@ -2,15 +2,15 @@
 
 Concatenated gzip members would be simpler, but many clients read no more than the first (Python's httpx among them). A
 deflate stream may be cut at byte boundaries (a full flush leaves one), so pieces of raw deflate that look back at
-nothing follow one another as they are (RFC 1951). What remains is the check sum of the whole, which follows from the
-pieces' own: CRC-32 is linear, and appending n bytes multiplies what was before by x^8n (RFC 1952, section 8).
+nothing follow one another as they are (RFC 1951). What remains is the check sum of the whole (RFC 1952), which follows
+from the pieces' own, since CRC-32 is linear: a text's is that of the text before it with as many zero bytes, plus its
+own without what the zero bytes add. Running over zeros costs a tenth of copying the text would.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
@@ -18,9 +18,6 @@ from attrs import frozen
 LEVEL: Final = 1
 """zlib's fastest: measured on this text, it compresses 8 times at 230 MB/s, level 6 10 times at 75 MB/s."""
 
-_POLYNOMIAL: Final = 0xEDB8_8320
-"""CRC-32's, bit-reversed as in RFC 1952: the highest bit is x^0."""
-_ONE: Final = 1 << 31
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 """No name, no time (the same state gives the same bytes), fastest algorithm, no particular system."""
 _LAST_BLOCK: Final = b"\x03\x00"
@@ -28,15 +25,17 @@ _LAST_BLOCK: Final = b"\x03\x00"
 _MODULUS: Final = 1 << 32
 
 
+_ZEROS: Final = memoryview(bytes(64 * 1024))
+
+
 @frozen
 class Piece:
-    """Some text, compressed; falsy if it has none. Its length is that of the text."""
+    """Some text, compressed; its length is that of the text."""
 
     data: bytes
     length: int
-    crc: int
-    shift: int
-    """What a check sum is multiplied by when this piece's text is appended."""
+    own: int
+    """What the text's check sum has beside that of as many zero bytes."""
 
     def __len__(self) -> int:
         return self.length
@@ -45,10 +44,10 @@ class Piece:
 def piece(text: bytes) -> Piece:
     """Compress a piece."""
     if not text:
-        return Piece(b"", 0, 0, _ONE)
+        return Piece(b"", 0, 0)
     compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = compressor.compress(text) + compressor.flush(zlib.Z_FULL_FLUSH)
-    return Piece(data, len(text), zlib.crc32(text), _shift(len(text)))
+    return Piece(data, len(text), zlib.crc32(text) ^ _zeros(0, len(text)))
 
 
 def member(runs: Iterable[Iterable[Piece]]) -> Iterator[bytes]:
@@ -57,7 +56,7 @@ def member(runs: Iterable[Iterable[Piece]]) -> Iterator[bytes]:
     parts = [_HEADER]
     for run in runs:
         for one in run:
-            crc = _product(one.shift, crc) ^ one.crc
+            crc = _zeros(crc, one.length) ^ one.own
             length += one.length
             parts.append(one.data)
         yield b"".join(parts)
@@ -65,30 +64,9 @@ def member(runs: Iterable[Iterable[Piece]]) -> Iterator[bytes]:
     yield b"".join((*parts, _LAST_BLOCK, crc.to_bytes(4, "little"), (length % _MODULUS).to_bytes(4, "little")))
 
 
-def _product(one: int, other: int) -> int:
-    """Multiply two polynomials over GF(2), modulo CRC-32's."""
-    product = 0
-    while one:
-        if one & _ONE:
-            product ^= other
-        one = one << 1 & 0xFFFF_FFFF
-        other = other >> 1 ^ (_POLYNOMIAL if other & 1 else 0)
-    return product
-
-
-def _shift(length: int) -> int:
-    """Return x^(8 * length), modulo CRC-32's polynomial."""
-    shift = _ONE
-    power = 3  # 8 bits a byte
-    while length:
-        if length & 1:
-            shift = _product(_power(power), shift)
-        length >>= 1
-        power += 1
-    return shift
-
-
-@lru_cache(maxsize=64)
-def _power(exponent: int) -> int:
-    """Return x^(2^exponent), modulo CRC-32's polynomial."""
-    return _ONE >> 1 if exponent == 0 else _product(_power(exponent - 1), _power(exponent - 1))
+def _zeros(crc: int, length: int) -> int:
+    """Return the check sum with so many zero bytes appended."""
+    while length > len(_ZEROS):
+        crc = zlib.crc32(_ZEROS, crc)
+        length -= len(_ZEROS)
+    return zlib.crc32(_ZEROS[:length], crc)

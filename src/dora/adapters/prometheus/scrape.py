@@ -15,6 +15,5 @@ class Scrape:
     content_encoding: str | None
     """`gzip`, or None: not encoded."""
     body: Iterator[bytes]
-    """Each step takes a few milliseconds at most, and may yield no bytes: give way to the event loop between them all. The
-    whole shows the state at the time of the answer, whatever is recorded while it is read; it need not be read to the
-    end."""
+    """Each step takes a few milliseconds at most, and may yield no bytes: give way to the event loop after each. All of
+    it shows the state at the time of the answer, whatever is recorded meanwhile; it need not be read to the end."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import assert_never
+from typing import Final, assert_never
 
 from attrs import define, field
 
@@ -29,6 +28,7 @@ from dora.adapters.prometheus.families import (
     Level,
     bucket,
 )
+from dora.adapters.prometheus.rows import Rows
 from dora.adapters.prometheus.state import (
     NOTHING,
     Count,
@@ -63,47 +63,8 @@ from dora.domain.observations import (
     TimeToMergeObserved,
 )
 
-
-@define(eq=False)
-class Watch:
-    """What a reader that keeps something per row has missed since it last looked."""
-
-    changed: set[Key] = field(factory=set)
-    grown: bool = True
-    """There are rows that were not there."""
-
-    def take(self) -> tuple[set[Key], bool]:
-        """Return which rows changed, and whether there are new ones; and start over."""
-        taken = self.changed, self.grown
-        self.changed, self.grown = set(), False
-        return taken
-
-
-@define(eq=False)
-class Rows:
-    """The rows of one level."""
-
-    level: Level
-    keys: list[Key] = field(factory=list)
-    """Sorted: the order of the exposition depends on what exists, never on what came first."""
-    by_key: dict[Key, Row] = field(factory=dict)
-    watches: list[Watch] = field(factory=list)
-
-    def watch(self) -> Watch:
-        """Return a new watch, to which every row there is new."""
-        watch = Watch()
-        self.watches.append(watch)
-        return watch
-
-    def put(self, key: Key, row: Row) -> None:
-        """Replace or add a row."""
-        new = key not in self.by_key
-        self.by_key[key] = row
-        if new:
-            insort(self.keys, key)
-        for watch in self.watches:
-            watch.changed.add(key)
-            watch.grown |= new
+_OF_A_REPOSITORY: Final = (RepositoryRegistered, ChangeCounted, TimeToMergeObserved)
+"""The observations that are not of a chain."""
 
 
 @define(eq=False)
@@ -123,11 +84,7 @@ class Series:
         """Record what one fact led to."""
         drafts: dict[str | Chain, _Draft] = {}
         for observation in observations:
-            subject = (
-                observation.repository
-                if isinstance(observation, RepositoryRegistered | ChangeCounted | TimeToMergeObserved)
-                else observation.chain
-            )
+            subject = observation.repository if isinstance(observation, _OF_A_REPOSITORY) else observation.chain
             draft = drafts.get(subject)
             if draft is None:
                 draft = drafts[subject] = self._draft(subject, at)

@@ -20,7 +20,7 @@ from attrs import frozen
 
 from dora.adapters.prometheus.families import LE, Family, Kind, go_float
 from dora.adapters.prometheus.state import NOTHING, Distribution, Mark, Row, escaped
-from dora.domain.instant import Instant, seconds
+from dora.domain.instant import Duration, Instant, seconds
 
 Renderer: TypeAlias = Callable[[Iterable[Row]], str]
 """Turns rows into a family's lines."""
@@ -113,8 +113,7 @@ def _histograms(name: str, children: tuple[_Child, ...], rows: Iterable[Row], *,
             labels = child.labels % row.labels
             lines.append(_buckets(seen, opening, closing, openmetrics=openmetrics))
             lines.append(
-                f"{name}_count{{{labels}}} {_number(sum(seen.counts))}\n"
-                f"{name}_sum{{{labels}}} {go_float(seconds(seen.total))}\n"
+                f"{name}_count{{{labels}}} {_number(sum(seen.counts))}\n{name}_sum{{{labels}}} {_seconds(seen.total)}\n"
             )
             if openmetrics:
                 lines.append(f"{name}_created{{{labels}}} {_stamp(seen.created)}\n")
@@ -126,15 +125,14 @@ def _buckets(seen: Distribution, opening: str, closing: str, *, openmetrics: boo
         between = f"{closing}0.0\n{opening}"
         return f"{opening}{between.join(LE)}{closing}0.0\n"
     cumulated = accumulate(seen.counts)
-    if openmetrics and seen.spotted:
-        exemplars = dict.fromkeys(range(len(LE)), "")
+    if sum(seen.counts) < _EXPONENTS_FROM:
+        lines = [f"{opening}{le}{closing}{number}.0\n" for le, number in zip(LE, cumulated, strict=True)]
+    else:
+        lines = [f"{opening}{le}{closing}{_number(number)}\n" for le, number in zip(LE, cumulated, strict=True)]
+    if openmetrics:
         for one in seen.spotted:
-            exemplars[one.bucket] = _exemplar(one.mark, go_float(seconds(one.duration)))
-        tails = exemplars.values()
-        return "".join(
-            [f"{opening}{le}{closing}{_number(n)}{tail}\n" for le, n, tail in zip(LE, cumulated, tails, strict=True)]
-        )
-    return "".join([f"{opening}{le}{closing}{_number(n)}\n" for le, n in zip(LE, cumulated, strict=True)])
+            lines[one.bucket] = f"{lines[one.bucket][:-1]}{_exemplar(one.mark, _seconds(one.duration))}\n"
+    return "".join(lines)
 
 
 def _exemplar(mark: Mark, value: str) -> str:
@@ -143,6 +141,11 @@ def _exemplar(mark: Mark, value: str) -> str:
 
 def _number(value: int) -> str:
     return f"{value}.0" if value < _EXPONENTS_FROM else go_float(value)
+
+
+def _seconds(duration: Duration) -> str:
+    value = seconds(duration)
+    return repr(value) if value < _EXPONENTS_FROM else go_float(value)
 
 
 @lru_cache(maxsize=4_096)  # all series that one fact registered have one birth

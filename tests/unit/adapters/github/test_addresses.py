@@ -13,7 +13,11 @@ from dora.adapters.github.addresses import Addresses
         ("https://api.github.com", "https://api.github.com", "https://api.github.com/graphql"),
         ("https://api.github.com/", "https://api.github.com", "https://api.github.com/graphql"),
         ("https://git.acme.test/api/v3", "https://git.acme.test/api/v3", "https://git.acme.test/api/graphql"),
-        ("http://git.acme.test:8443/api/v3/", "http://git.acme.test:8443/api/v3", "http://git.acme.test:8443/api/graphql"),
+        (
+            "http://git.acme.test:8443/api/v3/",
+            "http://git.acme.test:8443/api/v3",
+            "http://git.acme.test:8443/api/graphql",
+        ),
         ("https://api.acme.ghe.com", "https://api.acme.ghe.com", "https://api.acme.ghe.com/graphql"),
         ("https://proxy.test/github", "https://proxy.test/github", "https://proxy.test/github/graphql"),
     ],
@@ -24,7 +28,14 @@ def test_the_graphql_address_follows_from_the_rest_address(api_url: str, rest: s
 
 @pytest.mark.parametrize(
     "api_url",
-    ["", "api.github.com", "ftp://api.github.com", "https://", "https://user:secret@api.github.com", "https://a.test?b=c"],
+    [
+        "",
+        "api.github.com",
+        "ftp://api.github.com",
+        "https://",
+        "https://user:secret@api.github.com",
+        "https://a.test?b=c",
+    ],
 )
 def test_what_is_no_address_is_refused_without_being_quoted(api_url: str) -> None:
     with pytest.raises(ValueError, match="must be an http or https address") as error:

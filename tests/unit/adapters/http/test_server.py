@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -53,12 +53,15 @@ class Client:
 
 @asynccontextmanager
 async def serving(world: World, **limits: float) -> AsyncIterator[Server]:
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     server = Server(world.app, listen("127.0.0.1", 0), **limits)  # type: ignore[arg-type] # numbers by name
     await server.start()
     try:
         yield server
     finally:
         await server.stop(0.0)
+    assert failures == []
 
 
 @asynccontextmanager
@@ -233,6 +236,14 @@ async def test_bytes_that_are_no_http_get_a_4xx_or_nothing() -> None:
             await client.send(nonsense)
             answer = await client.ended()
             assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+
+
+async def test_an_upgrade_to_websockets_is_refused() -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    async with serving(World()) as server, connected(server) as client:
+        await client.send(b"GET /metrics HTTP/1.1\r\nHost: observer\r\n" + upgrade + key)
+        assert (await client.answer())[0] == 403
 
 
 def test_an_address_that_is_taken_is_refused_plainly() -> None:

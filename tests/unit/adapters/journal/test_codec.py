@@ -24,7 +24,9 @@ def values(shape: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - a type as `a
     if shape is int:
         return st.integers(-(2**63), 2**63 - 1)
     if attrs.has(shape):
-        return st.builds(shape, **{field.name: values(field.type) for field in attrs.fields(attrs.resolve_types(shape))})
+        return st.builds(
+            shape, **{field.name: values(field.type) for field in attrs.fields(attrs.resolve_types(shape))}
+        )
     if isinstance(shape, EnumMeta):
         return st.sampled_from(list(shape))
     if isinstance(shape, types.UnionType):
@@ -78,12 +80,14 @@ def test_an_optional_field_that_is_missing_has_its_default() -> None:
     ],
 )
 def test_what_this_version_does_not_know_is_refused_with_its_place(body: bytes) -> None:
-    with pytest.raises(StateDamaged, match="^segment 7: "):
+    with pytest.raises(StateDamaged, match=r"^segment 7: "):
         Codec().decode(body, place="segment 7")
 
 
 @given(st.binary(min_size=1), st.integers(1, 2**40), st.data())
-def test_the_checksum_shows_any_flipped_bit_and_a_wrong_position(body: bytes, position: int, data: st.DataObject) -> None:
+def test_the_checksum_shows_any_flipped_bit_and_a_wrong_position(
+    body: bytes, position: int, data: st.DataObject
+) -> None:
     bit = data.draw(st.integers(0, len(body) * 8 - 1))
     flipped = bytearray(body)
     flipped[bit // 8] ^= 1 << bit % 8

@@ -1,0 +1,121 @@
+"""Processes that append, killed at random moments: nothing acknowledged is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.contract.servers import create_bucket, free_port, moto_server, redis_server, server
+
+pytestmark = pytest.mark.system
+
+KILLS = 40
+
+
+class Writer:
+    """A writing process."""
+
+    def __init__(self, url: str, first: int, environ: Mapping[str, str] | None = None) -> None:
+        self._command = [sys.executable, "-m", "tests.contract.writing", url, str(first)]
+        self._environ = {**os.environ, **(environ or {})}
+        self.restored: list[int] = []
+        self.acknowledged: list[int] = []
+
+    async def start(self) -> None:
+        """Start, and read what it restored."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, env=self._environ, stdout=asyncio.subprocess.PIPE, limit=1 << 24
+        )
+        assert self._process.stdout is not None
+        self.restored = json.loads(await self._process.stdout.readline())
+
+    async def kill(self) -> None:
+        """Kill, and read what it had acknowledged; a line that was cut short counts for nothing."""
+        self._process.kill()
+        assert self._process.stdout is not None
+        for line in (await self._process.stdout.read()).splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                self.acknowledged += [int(number) for number in line.split()]
+        await self._process.wait()
+
+
+def proven(history: list[list[int]], acknowledged: list[int]) -> bool:
+    """Return whether each life restored all that any before it had, in that order, each once, and all acknowledged."""
+    for before, after in pairwise(history):
+        assert after[: len(before)] == before
+    assert len(set(history[-1])) == len(history[-1])
+    assert set(acknowledged) <= set(history[-1])
+    return len(acknowledged) > KILLS
+
+
+async def lives(url: str, environ: Mapping[str, str] | None = None) -> bool:
+    dice = random.Random(20)  # noqa: S311 - a test that can be repeated
+    history: list[list[int]] = []
+    acknowledged: list[int] = []
+    for life in range(KILLS + 1):
+        writer = Writer(url, 1000 * life, environ)
+        await writer.start()
+        await asyncio.sleep(dice.random() * 0.1)  # the moment of the kill is what is tried
+        await writer.kill()
+        history.append(writer.restored)
+        acknowledged += writer.acknowledged
+    return proven(history, [number for number in acknowledged if number < 10_000 * KILLS])
+
+
+async def test_a_volume_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    assert await lives(f"file://{tmp_path}/state")
+
+
+async def test_a_bucket_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    port = free_port()
+    with server(moto_server(port), port=port, folder=tmp_path):
+        create_bucket(port, "dora")
+        environ = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
+        assert await lives("s3://dora/state", environ)
+
+
+async def test_three_replicas_and_their_redis_keep_what_they_acknowledged(tmp_path: Path) -> None:
+    port = free_port()
+    command = redis_server(tmp_path, port=port)
+    url = f"redis://127.0.0.1:{port}/0"
+    dice = random.Random(20)  # noqa: S311 - a test that can be repeated
+    history: list[list[int]] = []
+    acknowledged: list[int] = []
+    running: list[Writer] = []
+    with ExitStack() as redis:
+        redis.enter_context(server(command, port=port, folder=tmp_path, kill=True))
+        for life in range(KILLS):
+            writer = Writer(url, 1000 * life)
+            await writer.start()
+            running.append(writer)
+            history.append(writer.restored)
+            await asyncio.sleep(dice.random() * 0.1)  # the moment of the kill is what is tried
+            if life % 5 == 4:
+                redis.close()
+                redis.enter_context(server(command, port=port, folder=tmp_path, kill=True))
+            if len(running) == 3:
+                victim = running.pop(dice.randrange(3))
+                await victim.kill()
+                acknowledged += victim.acknowledged
+        for writer in running:
+            await writer.kill()
+            acknowledged += writer.acknowledged
+        last = Writer(url, 1000 * KILLS)
+        await last.start()
+        await last.kill()
+        history.append(last.restored)
+        assert proven(history, acknowledged)

@@ -1,0 +1,103 @@
+"""A process that appends until it is killed: `python -m tests.contract.writing URL FIRST`.
+
+It prints what it restored, then each number when its `append` has returned. Between appends it writes snapshots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import suppress
+
+from obstore.store import S3Store
+
+from dora.adapters.journal import journal
+from dora.adapters.journal.bucket import Bucket
+from dora.adapters.journal.objects import Objects
+from dora.domain.facts import Repository, RepositorySeen
+from dora.ports import Entry, Journal, Snapshot, Unavailable
+
+EVERY = 7
+"""Appends between two snapshots: often, so that many a kill meets one."""
+
+MOST = 60
+"""Appends in one life: what is restored and compared stays small."""
+
+
+def entry(number: int) -> Entry:
+    """Return an entry of two facts that carries a number."""
+    return tuple(RepositorySeen(repository=Repository(f"octo/{index}"), received_at=number) for index in range(2))
+
+
+def numbers(kept: Entry) -> list[int]:
+    """Return the number that an entry carries, once if the entry is whole."""
+    assert len(kept) == 2
+    assert kept[0].received_at == kept[1].received_at
+    return [kept[0].received_at]
+
+
+def at(url: str) -> Journal:
+    """Return the journal; a bucket without a pace, so that more is written until the kill."""
+    if url.startswith("s3:"):
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        store = S3Store(bucket, prefix=prefix, client_options={"allow_http": True})
+        return Bucket(Objects(store, place=url), place=url, pace=0)
+    return journal(url)
+
+
+async def write(url: str, first: int) -> None:
+    """Restore, say what, append a good deal, and wait for the end."""
+    kept = at(url)
+    snapshot = await kept.open()
+    applied: list[int] = json.loads(snapshot.parts[0]) if snapshot else []
+    async for replayed in kept.replay():
+        applied += numbers(replayed)
+    say(json.dumps(applied))
+    snapshots: set[asyncio.Task[None]] = set()
+    for number in range(first, first + MOST):
+        sent = [entry(10 * number + index) for index in range(number % 3 + 1)]
+        for one in [*await patient(kept, sent, applied), *sent]:
+            applied += numbers(one)
+        say(*[numbers(one)[0] for one in sent])
+        if number % EVERY == 0:
+            state = Snapshot(position=kept.position, version=1, parts=(json.dumps(applied).encode(),))
+            snapshots.add(asyncio.create_task(write_snapshot(kept, state)))
+            snapshots = {task for task in snapshots if not task.done()}
+    await asyncio.Event().wait()
+
+
+def say(*words: object) -> None:
+    """Write one line, at once."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
+async def write_snapshot(kept: Journal, state: Snapshot) -> None:
+    """Write a snapshot; if it cannot be, the next one will do."""
+    with suppress(Unavailable):
+        await kept.snapshot(state)
+
+
+async def patient(kept: Journal, sent: list[Entry], applied: list[int]) -> list[Entry]:
+    """Append; after a failure ask until the journal works, and append again what had not come through."""
+    try:
+        return list(await kept.append(sent))
+    except Unavailable:
+        pass
+    while True:
+        try:
+            unseen = await kept.append(())
+        except Unavailable:
+            await asyncio.sleep(0.01)
+            continue
+        for one in unseen:
+            applied += numbers(one)
+        if not unseen:
+            break
+    sent[:] = [one for one in sent if one[0].received_at not in applied]
+    return await patient(kept, sent, applied) if sent else []
+
+
+if __name__ == "__main__":
+    asyncio.run(write(sys.argv[1], int(sys.argv[2])))
