@@ -140,6 +140,7 @@ def counts(window: Window) -> list[Rule]:
         counted("dora_change_failures", "dora_change_failures_total", window, (*CHAIN, "cause")),
         counted("dora_rework_deployments", "dora_rework_deployments_total", window, CHAIN),
         counted("dora_lead_time_unknown", "dora_lead_time_unknown_total", window, (*CHAIN, "reason")),
+        counted("dora_incidents", "dora_incidents_total", window, (*CHAIN, "state")),
         counted("dora_changes_merged", "dora_changes_merged_total", window, ("repository",)),
     ]
 

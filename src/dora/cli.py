@@ -10,11 +10,14 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
+import attrs
+import orjson
 import structlog
 
 from dora import composition
 from dora.adapters.http import CannotListenError
-from dora.ports import StateDamaged, StateTaken
+from dora.adapters.journal import inspection
+from dora.ports import DoraError, StateDamaged, StateTaken
 from dora.settings import InvalidSettingsError, LogFormat, Settings
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         from dora.demo import main as demo  # noqa: PLC0415 - what only the demo needs is not loaded to serve
 
         return demo(rest, environ)
+    if options.command == "state" and not rest:
+        return asyncio.run(_state(options.action, options.state or environ.get("DORA_STATE", "")))
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return serve(environ)
@@ -57,7 +62,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     # The demo reads its own arguments, and tells its own help.
     commands.add_parser("demo", help="show a made-up organisation's week on a service of its own", add_help=False)
+    state = commands.add_parser(
+        "state",
+        help="check, export or import the kept state",
+        description="Check, export or import the kept state. Export writes JSON lines to standard output, import reads "
+        "them from standard input into a state that is empty.",
+    )
+    state.add_argument("action", choices=("check", "export", "import"))
+    state.add_argument("--state", metavar="URL", help="the state's URL; DORA_STATE if not given")
     return parser
+
+
+async def _state(action: str, url: str) -> int:
+    """Run `dora state`, and return the exit code. What was found is one JSON line on stderr."""
+    try:
+        if action == "check":
+            finding = await inspection.check(url)
+        elif action == "export":
+            finding = await inspection.export(url, sys.stdout.buffer)
+        else:
+            finding = await inspection.restore(url, sys.stdin.buffer)
+    except ValueError as error:
+        _tell(f"DORA_STATE: {error}")
+        return MISCONFIGURED
+    except (DoraError, OSError) as error:
+        _tell(str(error))
+        return NO_STATE
+    _tell(orjson.dumps(attrs.asdict(finding)).decode())
+    return DONE
+
+
+def _tell(line: str) -> None:
+    print(f"dora: {line}", file=sys.stderr)  # noqa: T201 - a command speaks to who typed it
 
 
 def serve(environ: Mapping[str, str]) -> int:
@@ -66,7 +102,7 @@ def serve(environ: Mapping[str, str]) -> int:
         settings = composition.read_settings(environ)
     except InvalidSettingsError as error:
         for problem in error.problems:
-            print(f"dora: {problem}", file=sys.stderr)  # noqa: T201 - no log is set up yet: how is a setting
+            _tell(problem)  # no log is set up yet: how is a setting
         return MISCONFIGURED
     configure_logging(settings)
     _announce(settings)

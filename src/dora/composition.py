@@ -11,18 +11,26 @@ import structlog
 from attrs import define
 
 from dora.adapters.events import EVENT_SCHEMA, PushedEvents, parse_clients
+from dora.adapters.github.addresses import Addresses
+from dora.adapters.github.credentials import Credential, PersonalToken
+from dora.adapters.github.lookup import GitHubLookup
+from dora.adapters.github.requests import OnRequest, Requests, connect
+from dora.adapters.github.sessions import Session
 from dora.adapters.github.webhooks import Webhooks
 from dora.adapters.http import About, Application, Gate, Server, application, listen, now
-from dora.adapters.journal.memory import Memory
+from dora.adapters.journal import Memory, journal
 from dora.adapters.prometheus import Exposition, Internals, Series
 from dora.domain.core import Core, Limits
 from dora.domain.facts import Repository, RepositorySeen
 from dora.observer import Observer
 from dora.ports import StateDamaged, StateTaken, Unavailable
 from dora.settings import Settings
+from dora.state import Codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 _log = structlog.get_logger("dora")
 
@@ -42,7 +50,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Raises:
         InvalidSettingsError: with every problem there is.
     """
-    return Settings.from_environ(environ, checks={"DORA_API_TOKENS": parse_clients})
+    return Settings.from_environ(
+        environ,
+        checks={
+            "DORA_API_TOKENS": parse_clients,
+            "DORA_STATE": journal,
+            "GITHUB_API_URL": Addresses.of,
+            "GITHUB_TOKEN": PersonalToken.of,
+            "GITHUB_APP_PRIVATE_KEY": _private_key,
+        },
+    )
 
 
 def version() -> str:
@@ -58,15 +75,19 @@ def compose(settings: Settings) -> Service:
     secrets = settings.webhook_secrets
     clients = parse_clients(settings.api_tokens) if settings.api_tokens else ()
     series = Series()
+    internals = Internals(version())
+    kept = journal(settings.state)
+    requests = _requests(settings, internals.asked)
     observer = Observer(
         core=Core(),
-        journal=Memory(),
+        journal=kept,
         sink=series,
-        lookup=None,
+        lookup=_lookup(settings, requests),
+        codec=None if isinstance(kept, Memory) else Codec(series),
         limits=Limits(repositories=settings.max_repositories),
     )
     gate = Gate(observer)
-    internals = Internals(version())
+    internals.watch_questions(count=lambda: observer.pending_questions, oldest_age=observer.oldest_question_age)
     internals.watch_queue(lambda: observer.waiting)
     internals.watch_ready(lambda: gate.ready)
     app = application(
@@ -81,7 +102,35 @@ def compose(settings: Settings) -> Service:
         metrics_token=settings.metrics_token,
         max_repositories=settings.max_repositories,
     )
-    return Service(settings=settings, observer=observer, app=app)
+    return Service(settings=settings, observer=observer, app=app, requests=requests)
+
+
+def _private_key(pem: str) -> RSAPrivateKey:
+    from dora.adapters.github.app import private_key  # noqa: PLC0415 - its cryptography is loaded for an App alone
+
+    return private_key(pem)
+
+
+def _requests(settings: Settings, on_request: OnRequest) -> Requests | None:
+    """Return what sends requests to GitHub, if there are credentials."""
+    if settings.github_token is None and settings.github_app is None:
+        return None
+    return Requests(client=connect(), addresses=Addresses.of(settings.github_api_url), clock=now, on_request=on_request)
+
+
+def _lookup(settings: Settings, requests: Requests | None) -> GitHubLookup | None:
+    if requests is None:
+        return None
+    credential: Credential
+    if settings.github_app is not None:
+        from dora.adapters.github.app import App  # noqa: PLC0415 - its cryptography is loaded for an App alone
+
+        credential = App(
+            requests=requests, app_id=settings.github_app.id, key=_private_key(settings.github_app.private_key)
+        )
+    else:
+        credential = PersonalToken.of(settings.github_token or "")
+    return GitHubLookup(Session(requests, credential), settings.policy)
 
 
 @define(eq=False, kw_only=True)
@@ -91,6 +140,7 @@ class Service:
     settings: Settings
     observer: Observer
     app: Application
+    requests: Requests | None = None
 
     async def run(self, stop: asyncio.Event, *, listening: Callable[[int], None] = lambda _: None) -> None:
         """Serve until `stop` is set; then answer what is under way, and return.
@@ -119,7 +169,9 @@ class Service:
             for task in (stopping, living):
                 task.cancel()
             ended = await asyncio.gather(living, stopping, return_exceptions=True)
-            await self.observer.journal.close()
+            await self.observer.close()
+            if self.requests is not None:
+                await self.requests.client.aclose()
         if isinstance(ended[0], Exception):
             raise ended[0]
 

@@ -90,8 +90,8 @@ class CommitLookup(Protocol):
       there, or `unknown` says why not and the rest is whatever is certain all the same.
     - A failure that may pass (no answer, a limit, half an answer) raises `Unavailable`, after whatever patience the
       adapter has; it is never an answer. Asking again is safe.
-    - What is certain is an answer: a commit that is gone, too many of them. A refusal raises `Refused`; whoever asks takes
-      it as an answer (`Unknown.GITHUB_REFUSED`) when it still stands a minute later.
+    - What is certain is an answer: a commit that is gone, too many of them. A refusal raises `Refused`; whoever asks
+      takes it as an answer (`Unknown.GITHUB_REFUSED`) when it still stands a minute later.
     - Questions may be asked concurrently.
     """
 
@@ -172,7 +172,7 @@ class Journal(Protocol):
 
     @property
     def position(self) -> int:
-        """Number of the last entry handed over: by `open` (the snapshot's), `replay`, or `append`, given or returned."""
+        """Number of the last entry handed over: by `open` (the snapshot's), `replay` or `append` (given, returned)."""
         ...
 
     async def open(self) -> Snapshot | None:

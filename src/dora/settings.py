@@ -56,7 +56,6 @@ VARIABLES: Final = (
 _T = TypeVar("_T")
 
 _MEMORY: Final = "memory:"
-_STATES: Final = ("memory:", "file://", "s3://", "gs://", "az://", "redis://", "rediss://")
 _UNITS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 # Nine digits of days are more than all of recorded time; more digits are a slip.
 _DURATION: Final = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
@@ -105,12 +104,8 @@ class NotYet:
 
 
 NOT_YET: Final = (
-    NotYet("DORA_STATE", lambda value: value == _MEMORY, "only memory: is supported by this version"),
     NotYet("DORA_OIDC_AUDIENCE", lambda _: False, "OIDC tokens are not supported by this version"),
     NotYet("DORA_RECONCILE", lambda value: value.lower() == "off", "only off is supported by this version"),
-    NotYet("GITHUB_TOKEN", lambda _: False, "look-ups at GitHub are not supported by this version"),
-    NotYet("GITHUB_APP_ID", lambda _: False, "look-ups at GitHub are not supported by this version"),
-    NotYet("GITHUB_APP_PRIVATE_KEY", lambda _: False, "look-ups at GitHub are not supported by this version"),
 )
 """The one place to delete from when a feature arrives."""
 
@@ -207,7 +202,7 @@ class Settings:
             oidc_audience=values.get("DORA_OIDC_AUDIENCE"),
             oidc_issuer=read.optional("DORA_OIDC_ISSUER", _url, "https://token.actions.githubusercontent.com"),
             bind=read.bind(),
-            state=read.optional("DORA_STATE", _state, _MEMORY),
+            state=values.get("DORA_STATE", _MEMORY),
             policy=read.policy(),
             max_repositories=read.optional("DORA_MAX_REPOSITORIES", _whole(1), 10_000),
             zero_hold=read.optional("DORA_ZERO_HOLD", duration, 0),
@@ -363,13 +358,6 @@ def _url(text: str) -> str:
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ValueError("must hold no user, password, query or fragment")
     return text.strip().rstrip("/")
-
-
-def _state(text: str) -> str:
-    state = text.strip()
-    if not state.startswith(_STATES) or (state.startswith(_MEMORY) and state != _MEMORY):
-        raise ValueError(f"must be memory: or begin with one of {', '.join(_STATES[1:])}")
-    return state
 
 
 def _bind(text: str) -> Bind:

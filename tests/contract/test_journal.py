@@ -18,11 +18,12 @@ from dora.adapters.journal import Memory
 from dora.ports import StateDamaged, StateTaken, Unavailable
 from tests.contract.journals import BucketState, RedisState, State, VolumeState, entry, large, opened, settle, snapshot
 from tests.contract.servers import create_bucket, create_container, free_port, moto_server, redis_server, server
+from tests.fakes.journal import FakeState
 
 ACCOUNT = "tests"
 ACCOUNT_KEY = b64encode(token_bytes(64)).decode()
 
-HERE = ["volume", "bucket"]
+HERE = ["volume", "bucket", "fake"]
 SERVERS = [pytest.param(name, marks=pytest.mark.system) for name in ("redis", "s3", "azure")]
 
 
@@ -77,6 +78,8 @@ def make_state(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Sta
             return VolumeState(folder / "state")
         case "bucket":
             return BucketState(MemoryStore())
+        case "fake":
+            return FakeState()
         case "redis":
             return RedisState(request.getfixturevalue("redis_port"), token_hex(4))
         case "s3":
@@ -312,7 +315,7 @@ async def test_damage_is_refused_and_stays_refused(state: State) -> None:
         await after.close()
 
 
-@pytest.mark.parametrize("state", ["bucket", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS], indirect=True)
+@pytest.mark.parametrize("state", ["bucket", "fake", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS], indirect=True)
 async def test_what_cannot_be_kept_is_refused_until_it_can(state: State) -> None:
     journal = state.journal()
     await opened(journal)
@@ -335,7 +338,7 @@ async def test_what_cannot_be_kept_is_refused_until_it_can(state: State) -> None
     await after.close()
 
 
-@pytest.mark.parametrize("state", ["bucket", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS], indirect=True)
+@pytest.mark.parametrize("state", ["bucket", "fake", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS], indirect=True)
 async def test_a_snapshot_that_cannot_be_kept_leaves_the_one_before(state: State) -> None:
     journal = state.journal()
     await opened(journal)
@@ -384,7 +387,7 @@ async def test_a_newcomer_takes_a_bucket_over_for_good(state: State) -> None:
     assert await opened(last) == (None, [entry(1), entry(3)])
 
 
-@pytest.mark.parametrize("state", SERVERS[:1], indirect=True)
+@pytest.mark.parametrize("state", ["fake", *SERVERS[:1]], indirect=True)
 async def test_replicas_see_one_log(state: State) -> None:
     one, two = state.journal(), state.journal()
     await opened(one)
@@ -398,7 +401,7 @@ async def test_replicas_see_one_log(state: State) -> None:
     await two.close()
 
 
-@pytest.mark.parametrize("state", SERVERS[:1], indirect=True)
+@pytest.mark.parametrize("state", ["fake", *SERVERS[:1]], indirect=True)
 async def test_a_claim_is_one_replicas_until_it_gives_it_back(state: State) -> None:
     one, two = state.journal(), state.journal()
     assert await one.claim("work", lease=60_000_000)

@@ -57,9 +57,13 @@ async def write(url: str, first: int) -> None:
     snapshots: set[asyncio.Task[None]] = set()
     for number in range(first, first + MOST):
         sent = [entry(10 * number + index) for index in range(number % 3 + 1)]
-        for one in [*await patient(kept, sent, applied), *sent]:
+        try:
+            known = [*await kept.append(sent), *sent]
+            say(*[numbers(one)[0] for one in sent])
+        except Unavailable:  # never sent again, so that each number is there once or not at all
+            known = await settled(kept)
+        for one in known:
             applied += numbers(one)
-        say(*[numbers(one)[0] for one in sent])
         if number % EVERY == 0:
             state = Snapshot(position=kept.position, version=1, parts=(json.dumps(applied).encode(),))
             snapshots.add(asyncio.create_task(write_snapshot(kept, state)))
@@ -79,24 +83,18 @@ async def write_snapshot(kept: Journal, state: Snapshot) -> None:
         await kept.snapshot(state)
 
 
-async def patient(kept: Journal, sent: list[Entry], applied: list[int]) -> list[Entry]:
-    """Append; after a failure ask until the journal works, and append again what had not come through."""
-    try:
-        return list(await kept.append(sent))
-    except Unavailable:
-        pass
+async def settled(kept: Journal) -> list[Entry]:
+    """Ask until the journal works again; return what came through of what it could not acknowledge."""
+    found: list[Entry] = []
     while True:
         try:
             unseen = await kept.append(())
         except Unavailable:
             await asyncio.sleep(0.01)
             continue
-        for one in unseen:
-            applied += numbers(one)
         if not unseen:
-            break
-    sent[:] = [one for one in sent if one[0].received_at not in applied]
-    return await patient(kept, sent, applied) if sent else []
+            return found
+        found += unseen
 
 
 if __name__ == "__main__":

@@ -5,22 +5,30 @@ from __future__ import annotations
 import asyncio
 from selectors import DefaultSelector, SelectorKey
 
+BUSY = 20_000
+"""Turns of the loop without time passing that no test needs."""
+
 
 class StuckError(AssertionError):
-    """Everything waits, and nothing will ever happen: some future is never resolved."""
+    """Nothing will ever happen, or the same for ever: a future is never resolved, or somebody never pauses."""
 
 
 class _Selector(DefaultSelector):
     """Lets time pass instead of waiting."""
 
     now = 1_000.0
+    turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         ready = super().select(0)
         if not ready and timeout is None:
             raise StuckError("every task waits for another")
-        if not ready and timeout is not None:
+        self.turns += 1
+        if not ready and timeout:
             self.now += timeout
+            self.turns = 0
+        if self.turns > BUSY:
+            raise StuckError("somebody does the same again and again, without a pause")
         return ready
 
 

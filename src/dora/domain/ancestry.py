@@ -86,8 +86,8 @@ class _Walk:
         ends = [(push.before, push.commits) for push in proving if push.after == sha]
         if any(before is not None for before, _ in ends):
             return ends
-        # In the middle of a push it is only as good as what is known of the merges behind it: the first push to list the
-        # commit, on the branch it was made on, is the best witness, and one that carries it elsewhere none beside it.
+        # In the middle of a push the proof is as good as what is known of the merges behind it: the first push to list
+        # the commit, on the branch it was made on, is the best witness; one that carries it elsewhere adds nothing.
         for push in (push for push in proving if push.after != sha):
             index = push.commits.index(sha)
             if push.commits[-1] == push.after and not any(self._is_merge(later) for later in push.commits[index + 1 :]):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
-from dora.domain.core import Limits
+from dora.domain.core import Core, Limits
 from dora.domain.facts import ChangesFound
 from dora.domain.outcome import Ignored, Outcome, Status
-from dora.observer import Standing
+from dora.observer import Observer, Standing
 from dora.observer.shell import BATCH, BREATH, CAPACITY
 from dora.ports import Invalid, StateDamaged, StateTaken, Unavailable
 from tests.fakes.journal import FakeState
@@ -505,6 +506,13 @@ async def test_a_state_that_is_not_ours_or_not_whole_refuses_the_start(lost: Sta
     with pytest.raises(type(lost)):
         await house.observer.start()
     assert not house.observer.ready
+
+
+async def test_by_itself_an_observer_goes_by_the_systems_clock() -> None:
+    house = House()
+    before = time.time_ns() // 1_000
+    now = Observer(core=Core(), journal=house.journal, sink=house.sink).now()
+    assert before <= now <= time.time_ns() // 1_000
 
 
 # Several processes, one log

@@ -1,0 +1,1 @@
+"""GitHub: its webhooks in, its API out."""

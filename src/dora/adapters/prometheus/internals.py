@@ -36,6 +36,8 @@ REJECTIONS: Final = (
     "invalid",
     "forbidden",
     "unavailable",
+    "slow",
+    "gone",
     OTHER,
 )
 """The reasons that `dora_rejected_deliveries_total` knows."""
@@ -60,6 +62,11 @@ class Internals:
     _request_seconds: Histogram = field(init=False, repr=False)
     _queue: Gauge = field(init=False, repr=False)
     _ready: Gauge = field(init=False, repr=False)
+    _asked: Counter = field(init=False, repr=False)
+    _budget: Gauge = field(init=False, repr=False)
+    _budget_limit: Gauge = field(init=False, repr=False)
+    _open_questions: Gauge = field(init=False, repr=False)
+    _oldest_question: Gauge = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         registry = self._registry
@@ -93,9 +100,30 @@ class Internals:
         )
         self._queue = Gauge("dora_queued_entries", "Events received and not yet kept in the state.", registry=registry)
         self._ready = Gauge("dora_ready", "1 while /readyz answers 200, else 0.", registry=registry)
+        self._asked = Counter(
+            "dora_github_requests",
+            "Requests to GitHub's API, by endpoint and status (timeout, error: no whole answer).",
+            ["endpoint", "status"],
+            registry=registry,
+        )
+        self._budget = Gauge(
+            "dora_github_rate_limit_remaining",
+            "Requests (GraphQL: points) that GitHub's primary limit leaves until its reset.",
+            ["resource"],
+            registry=registry,
+        )
+        self._budget_limit = Gauge(
+            "dora_github_rate_limit",
+            "GitHub's primary limit, requests (GraphQL: points) per hour.",
+            ["resource"],
+            registry=registry,
+        )
+        self._open_questions = Gauge("dora_open_questions", "Look-ups that wait for an answer.", registry=registry)
+        self._oldest_question = Gauge(
+            "dora_oldest_question_age_seconds", "Age of the oldest look-up that waits for an answer.", registry=registry
+        )
         build = Info("dora_build", "The version that runs.", registry=registry)
         build.info({"version": self._version, "revision": self._revision})
-        # What GitHub is asked, and what is left to ask, belongs here, beside the methods that count it below.
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
@@ -127,6 +155,27 @@ class Internals:
         known = method if method in _METHODS else OTHER
         self._requests.labels(route, known, str(status)).inc()
         self._request_seconds.labels(route, known).observe(seconds)
+
+    def asked(self, endpoint: str, status: int | str, remaining: int | None, limit: int | None, resource: str) -> None:
+        """Count a request to GitHub, and note what is left.
+
+        Args:
+            endpoint: what was asked, a word of a fixed list.
+            status: the HTTP status, `timeout` or `error`.
+            remaining: of the primary limit, if GitHub told.
+            limit: the primary limit, if GitHub told.
+            resource: which of GitHub's limits.
+        """
+        self._asked.labels(endpoint, str(status)).inc()
+        if remaining is not None:
+            self._budget.labels(resource).set(remaining)
+        if limit is not None:
+            self._budget_limit.labels(resource).set(limit)
+
+    def watch_questions(self, *, count: Callable[[], int], oldest_age: Callable[[], float]) -> None:
+        """Ask for the open questions at every scrape: how many, and the age of the oldest in seconds."""
+        self._open_questions.set_function(count)
+        self._oldest_question.set_function(oldest_age)
 
     def watch_queue(self, length: Callable[[], int]) -> None:
         """Ask for the queue's length at every scrape."""
