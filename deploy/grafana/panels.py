@@ -312,7 +312,7 @@ def rows(  # noqa: PLR0913 - a panel is described by what it shows
 
 def named(expr: str) -> str:
     """Return the query with a dash for a service that has no name: a table needs a value in every row."""
-    return f'label_replace({expr}, "service", "–", "service", "^$")'
+    return f'label_replace({expr}, "service", "–", "service", "")'
 
 
 def link(heading: str, title: str, url: str) -> Json:

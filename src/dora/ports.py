@@ -141,7 +141,7 @@ class Journal(Protocol):
     - `append` returns only when the entries will be replayed after any crash from now on. It returns the entries that
       stand in the log between what the caller knew and those given: of other processes that share the log, and
       of the caller's own earlier calls that raised `Unavailable` although their entries came through. The caller
-      applies the returned ones, then the given ones. `append(())` only asks, writes nothing, and raises `Unavailable`
+      applies the returned ones, then the given ones. `append(())` only asks, appends nothing, and raises `Unavailable`
       if entries could not be written now: it is how others' entries are fetched and how healing is noticed.
       After `Unavailable` the caller asks so until nothing is returned, before it offers entries again.
     - If `append` raises `Unavailable`, none or all of the entries may be in the log, now or in a moment: a later

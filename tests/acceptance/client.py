@@ -156,7 +156,7 @@ class Service:
         if only is None:
             return Scrape.of(answer.text)
         wanted = f'repository="{only}"'
-        return Scrape.of("".join(li for li in answer.text.splitlines(keepends=True) if li[0] == "#" or wanted in li))
+        return Scrape.of("".join(f"{li}\n" for li in answer.text.split("\n") if li.startswith("#") or wanted in li))
 
     def internal(self, name: str, **labels: str) -> float:
         """Return a number of /internal/metrics, 0 if there is none."""

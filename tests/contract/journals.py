@@ -20,6 +20,7 @@ from dora.adapters.journal.redis import Stream
 from dora.adapters.journal.volume import Volume
 from dora.domain.facts import DeploymentFinished, Environment, Repository, RepositorySeen, Result
 from dora.ports import Entry, Journal, Snapshot, Unavailable
+from tests.fakes.journal import FakeState
 
 
 def entry(number: int, *, facts: int = 1) -> Entry:
@@ -210,4 +211,4 @@ class RedisState:
         return int(self.server.xlen(f"{{{self.prefix}}}:log"))
 
 
-State: TypeAlias = VolumeState | BucketState | RedisState
+State: TypeAlias = VolumeState | BucketState | RedisState | FakeState

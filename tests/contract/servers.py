@@ -15,6 +15,8 @@ from email.utils import formatdate
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
+
 
 def free_port() -> int:
     """Return a port that nobody listens on now."""
@@ -63,6 +65,14 @@ def redis_server(folder: Path, *, port: int) -> list[str]:
 def moto_server(port: int) -> list[str]:
     """Return the command of an S3 that enforces create-only writes."""
     return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+
+
+def azurite(port: int) -> list[str | Path]:
+    """Return the command of an Azure Blob Storage; its account comes from `AZURITE_ACCOUNTS`."""
+    program = Path(__file__).parents[2] / ".cache/azurite/node_modules/.bin/azurite-blob"
+    if not program.exists():
+        pytest.skip("azurite is not there: npm install --prefix .cache/azurite azurite")
+    return [program, "--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--blobPort", str(port)]
 
 
 def create_container(port: int, account: str, key: str, container: str) -> None:

@@ -17,7 +17,15 @@ from obstore.store import AzureStore, MemoryStore, S3Store
 from dora.adapters.journal import Memory
 from dora.ports import StateDamaged, StateTaken, Unavailable
 from tests.contract.journals import BucketState, RedisState, State, VolumeState, entry, large, opened, settle, snapshot
-from tests.contract.servers import create_bucket, create_container, free_port, moto_server, redis_server, server
+from tests.contract.servers import (
+    azurite,
+    create_bucket,
+    create_container,
+    free_port,
+    moto_server,
+    redis_server,
+    server,
+)
 from tests.fakes.journal import FakeState
 
 ACCOUNT = "tests"
@@ -25,6 +33,7 @@ ACCOUNT_KEY = b64encode(token_bytes(64)).decode()
 
 HERE = ["volume", "bucket", "fake"]
 SERVERS = [pytest.param(name, marks=pytest.mark.system) for name in ("redis", "s3", "azure")]
+FILLING = ["bucket", "fake", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS]
 
 
 @pytest.fixture(scope="session")
@@ -44,26 +53,15 @@ def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def azure_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    program = Path(__file__).parents[2] / ".cache/azurite/node_modules/.bin/azurite-blob"
-    if not program.exists():
-        pytest.skip("azurite is not there: npm install --prefix .cache/azurite azurite")
     port = free_port()
-    command: list[str | Path] = [
-        program,
-        "--inMemoryPersistence",
-        "--skipApiVersionCheck",
-        "--silent",
-        "--blobPort",
-        str(port),
-    ]
     accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{ACCOUNT_KEY}"}
-    with server(command, port=port, folder=tmp_path_factory.mktemp("azurite"), environ=accounts):
+    with server(azurite(port), port=port, folder=tmp_path_factory.mktemp("azurite"), environ=accounts):
         yield port
 
 
 @pytest.fixture
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
-    return make_state(request, request.param, tmp_path)
+    return FakeState() if request.param == "fake" else make_state(request, request.param, tmp_path)
 
 
 def make_state(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> State:
@@ -78,8 +76,6 @@ def make_state(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Sta
             return VolumeState(folder / "state")
         case "bucket":
             return BucketState(MemoryStore())
-        case "fake":
-            return FakeState()
         case "redis":
             return RedisState(request.getfixturevalue("redis_port"), token_hex(4))
         case "s3":
@@ -315,7 +311,7 @@ async def test_damage_is_refused_and_stays_refused(state: State) -> None:
         await after.close()
 
 
-@pytest.mark.parametrize("state", ["bucket", "fake", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS], indirect=True)
+@pytest.mark.parametrize("state", FILLING, indirect=True)
 async def test_what_cannot_be_kept_is_refused_until_it_can(state: State) -> None:
     journal = state.journal()
     await opened(journal)
@@ -338,7 +334,7 @@ async def test_what_cannot_be_kept_is_refused_until_it_can(state: State) -> None
     await after.close()
 
 
-@pytest.mark.parametrize("state", ["bucket", "fake", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS], indirect=True)
+@pytest.mark.parametrize("state", FILLING, indirect=True)
 async def test_a_snapshot_that_cannot_be_kept_leaves_the_one_before(state: State) -> None:
     journal = state.journal()
     await opened(journal)

@@ -36,12 +36,14 @@ ZERO_HOLD = "6s"
 """Six scrapes of one second: every series is seen at 0 before it steps."""
 
 NO_TOKEN = "the demo has no token, so GitHub is never asked"
-FEW = "no repository of the demo has ten observations of it"
+FEW = "the demo has no ten observations of it"
 YOUNG = "looks at every tenth minute, and the service is seconds old"
 NONE_UNKNOWN = "the demo's changes are all known"
 
 WITHOUT_DATA = {
     ("DORA overview", "Days of data", "A"): YOUNG,
+    ("DORA overview", "Recovery time", "C"): FEW,
+    ("DORA overview", "Repositories", "E"): FEW,
     ("One repository", "Environments and services", "E"): FEW,
     ("One repository", "Lead time from merge", "B"): FEW,
     ("One repository", "Lead time from first commit", "B"): FEW,

@@ -31,8 +31,7 @@ class Admission:
             name = (key.client, key.key)
             digest = used.get(name) or self._keys.get(name) or self.core.key_digest(*name)
             if digest is not None and digest != key.digest:
-                pointer = f"/{index}/id" if len(entry) > 1 else "/id"
-                problems.append(Problem(pointer, "this idempotency key was used with other content"))
+                problems.append(Problem(f"/{index}/id", "this idempotency key was used with other content"))
             used.setdefault(name, key.digest)
         if not problems:
             self._keys.update(used)

@@ -71,7 +71,7 @@ class Standing(StrEnum):
     UNWRITABLE = "unwritable"
     """The journal cannot write now; senders are told to come back."""
     LOST = "lost"
-    """The state is damaged, or another process took it over: nothing more is written until a restart."""
+    """The state is damaged, another process took it over, or it was left half applied: nothing more is written."""
     DRAINING = "draining"
 
 
@@ -117,6 +117,7 @@ class Observer:
     _poll_at: float | None = field(init=False, default=None)
     """When to ask the journal for the entries of others, by the loop's clock; None: there are none."""
     _limit_told: bool = False
+    _restored: bool = field(init=False, default=False)
     _facts: int = 0
     """Applied since the newest snapshot."""
     _snapshot: Writing | None = None
@@ -169,17 +170,21 @@ class Observer:
             )
             for question in self.core.open_questions():
                 self._inquiry.put(question)
+        self._restored = True
         if self.standing is not Standing.DRAINING:
             self.standing = Standing.READY
         log.info("state restored", extra={"facts": self._facts, "repositories": len(self.core.repositories)})
 
     async def _replay(self) -> None:
+        rested = 0
         try:
             async for entry in self.journal.replay():
                 for fact in entry:
                     self._apply(fact)
-                    if self._facts % BREATH == 0:
-                        await asyncio.sleep(0)
+                # Between entries only: whoever ends the process meanwhile leaves no entry half applied.
+                if self._facts - rested >= BREATH:
+                    rested = self._facts
+                    await asyncio.sleep(0)
         except Unavailable as unavailable:
             await self._heal(unavailable)  # the rest comes with the first append, and replaying anew would repeat facts
 
@@ -237,7 +242,7 @@ class Observer:
 
     async def close(self) -> None:
         """Shorten the next start by a snapshot if enough has come since the last, and release the state."""
-        if self.standing is Standing.DRAINING and self._facts >= SNAPSHOT_AT_END:
+        if self._restored and self.standing is Standing.DRAINING and self._facts >= SNAPSHOT_AT_END:
             await self.begin_snapshot()
             snapshot = None
             while self._snapshot is not None and snapshot is None:
@@ -252,6 +257,7 @@ class Observer:
     async def _write(self, tasks: asyncio.TaskGroup) -> StateTaken | StateDamaged:
         """Write until cancelled, or until the state is lost: then return why."""
         self._poll_at = None if self.journal.poll is None else asyncio.get_running_loop().time()
+        ending = Standing.LOST  # unless cancelled: whatever else broke, broke in the middle of something
         try:
             while True:
                 if self._snapshot is not None:
@@ -262,14 +268,15 @@ class Observer:
                     await self._write_batch(self._gather())
                 if not self._queue:
                     self._idle.set()
+        except asyncio.CancelledError:
+            ending = Standing.DRAINING
+            raise
         except (StateTaken, StateDamaged) as lost:
-            self.standing = Standing.LOST
             log.critical("state lost", extra={"reason": str(lost)})
             return lost
         finally:
             # Nobody writes from now on, whatever the reason: nobody must wait for it.
-            if self.standing is not Standing.LOST:
-                self.standing = Standing.DRAINING
+            self.standing = ending
             self._refuse_waiting(Unavailable(f"the service is {self.standing}", retry_after=PATIENCE))
 
     async def _arrival(self) -> None:

@@ -51,7 +51,7 @@ class House:
     running: asyncio.Task[None] | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.journal = self.state.journal(poll=self.poll)
+        self.journal = self.state.journal(poll=self.poll, strict=True)
         self.observer = Observer(
             core=Core(),
             journal=self.journal,

@@ -84,7 +84,7 @@ def test_a_key_stands_for_one_content() -> None:
     judging = admission(core(keyed(success(1), "known", "one")))
     for key in ("known", "new"):
         assert judging.key_problems((keyed(success(1), key, "one"),)) == []
-        assert judging.key_problems((keyed(success(2), key, "two"),)) == [Problem("/id", OTHER_CONTENT)]
+        assert judging.key_problems((keyed(success(2), key, "two"),)) == [Problem("/0/id", OTHER_CONTENT)]
         assert judging.key_problems((keyed(success(2), key, "two", client="another"),)) == []
 
 

@@ -360,7 +360,7 @@ async def test_a_sink_that_fails_ends_the_run_and_nobody_waits_for_it() -> None:
             await house.running
         assert raised.group_contains(Broken)
         house.running = None
-        assert not house.observer.ready
+        assert house.observer.standing is Standing.LOST
         with pytest.raises(Unavailable):
             await house.tell(success(4))
 

@@ -9,13 +9,13 @@ from attrs import Factory, define, evolve
 from dora.domain.core import Core
 from dora.domain.repository import RepositoryState
 from dora.observer import Standing
-from dora.observer.shell import SNAPSHOT_AFTER
+from dora.observer.shell import BREATH, SNAPSHOT_AFTER, SNAPSHOT_AT_END
 from dora.observer.snapshots import Writing
 from dora.ports import Snapshot, StateDamaged, StateTaken, Unavailable
 from dora.state import Codec
 from tests.fakes.journal import FakeState
 from tests.fakes.time import breathe
-from tests.unit.observer.house import House, deployments, living, seen, success
+from tests.unit.observer.house import House, deployments, living, replayed, seen, success
 
 
 @define(eq=False)
@@ -203,3 +203,92 @@ async def test_a_snapshot_that_nobody_can_read_refuses_the_start() -> None:
     with pytest.raises(StateDamaged):
         await house.observer.start()
     assert not house.observer.ready
+
+
+# The end
+
+
+def worth_a_snapshot() -> FakeState:
+    state = FakeState()
+    state.add(*(seen(f"acme/{number % 10}") for number in range(SNAPSHOT_AT_END)))
+    return state
+
+
+async def test_at_the_end_a_snapshot_shortens_the_next_start() -> None:
+    house = House(worth_a_snapshot(), codec=Codec(Rows()))
+    async with living(house):
+        await house.tell(success(1))
+        await house.observer.drain()
+    await house.observer.close()
+    assert house.journal.is_closed
+    assert house.state.kept is not None
+    async with living(House(house.state, codec=Codec(Rows()))) as again:
+        assert again.observer.core == house.observer.core
+        assert again.sink.calls == []
+
+
+async def test_at_the_end_little_is_not_worth_a_snapshot() -> None:
+    house = House(codec=SlowCodec())
+    async with living(house):
+        await house.tell(success(1))
+        await house.observer.drain()
+    await house.observer.close()
+    assert house.state.kept is None
+    assert house.journal.is_closed
+
+
+async def test_at_the_end_a_snapshot_that_cannot_be_written_is_done_without() -> None:
+    house = House(worth_a_snapshot(), codec=SlowCodec())
+    async with living(house):
+        await house.observer.drain()
+    house.journal.broken = Unavailable("cut off")
+    await house.observer.close()
+    assert house.state.kept is None
+    assert house.journal.is_closed
+
+
+async def test_a_state_left_half_applied_is_never_made_a_snapshot() -> None:
+    class BrokenSink:
+        def record(self, observations: object, *, at: int) -> None:
+            raise RuntimeError(observations, at)
+
+    house = House(worth_a_snapshot(), codec=SlowCodec())
+    async with living(house):
+        house.observer.sink = BrokenSink()
+        with pytest.raises(Unavailable):
+            await house.tell(success(1), success(2))
+        assert house.running is not None
+        with pytest.raises(ExceptionGroup):
+            await house.running
+        house.running = None
+        await house.observer.drain()
+    await house.observer.close()
+    assert house.state.kept is None
+
+
+async def test_a_start_that_was_not_finished_is_never_made_a_snapshot() -> None:
+    house = House(worth_a_snapshot(), codec=SlowCodec())
+    house.state.add(success(1))
+    starting = asyncio.ensure_future(house.observer.start())
+    await asyncio.sleep(0)
+    await house.observer.drain()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await house.observer.close()
+    assert house.state.kept is None
+
+
+async def test_a_start_that_is_cancelled_leaves_no_entry_half_applied() -> None:
+    house = House()
+    for number in range(BREATH):
+        house.state.add(success(2 * number), success(2 * number + 1))
+    house.state.add(success(2 * BREATH), success(2 * BREATH + 1), success(2 * BREATH + 2))
+    starting = asyncio.ensure_future(house.observer.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert 0 < house.journal.position < house.state.last
+    applied = [fact for number in range(1, house.journal.position + 1) for fact in house.state.entries[number]]
+    assert house.sink.observations == replayed(applied)

@@ -11,7 +11,7 @@ from dora.adapters.http.bodies import LARGEST_EVENT, Body, GoneError, Intake
 from dora.adapters.http.media import JSON, media_type
 from dora.adapters.http.needs import Batch, ClientT, EventDoor, Internals, PushedEvent, Receiver
 from dora.domain.outcome import Outcome, Status
-from dora.ports import DoraError
+from dora.ports import DoraError, Invalid, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,11 @@ class EventEndpoint(Generic[ClientT]):
         facts = [(number, event.fact) for number, event in events if event.fact is not None]
         kept: dict[int, Outcome] = {}
         if facts:
-            outcomes = await self.receiver.receive(tuple(fact for _, fact in facts))
+            try:
+                outcomes = await self.receiver.receive(tuple(fact for _, fact in facts))
+            except Invalid as invalid:
+                numbers = [None if batch.single else number for number, _ in facts]
+                raise Invalid(*(_as_sent(problem, numbers) for problem in invalid.problems)) from None
             kept = {number: outcome for (number, _), outcome in zip(facts, outcomes, strict=True)}
         return tuple(_outcome(event, kept.get(number)) for number, event in enumerate(batch.events))
 
@@ -115,6 +119,13 @@ def _media(scope: Scope) -> None:
     # CloudEvents in binary mode: the body alone would be misread.
     if header(scope, b"ce-specversion") is not None:
         raise RefusedError(415, "CloudEvents are not taken.")
+
+
+def _as_sent(problem: Problem, numbers: list[int | None]) -> Problem:
+    """Return a problem of an entry with the pointer into what was sent: events stood in another order there."""
+    _, index, *rest = problem.pointer.split("/")
+    number = numbers[int(index)]
+    return Problem("/".join(("", *([] if number is None else [str(number)]), *rest)), problem.detail)
 
 
 def _outcome(event: PushedEvent, kept: Outcome | None) -> Outcome:

@@ -45,7 +45,8 @@ class Objects:
         try:
             store = from_url(
                 url,
-                client_options={"connect_timeout": "3s", "timeout": "10s"},
+                # Plain HTTP is used only where the environment names such an endpoint (a store in the same cluster).
+                client_options={"connect_timeout": "3s", "timeout": "10s", "allow_http": True},
                 retry_config={"max_retries": 2, "retry_timeout": _PATIENCE},
             )
         except (*_FAILURES, ValueError) as error:

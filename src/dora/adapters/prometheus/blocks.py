@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence, Sized
+from itertools import pairwise
 from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
@@ -109,13 +110,8 @@ class Shelf(Generic[P]):
         keys = self._rows.keys
         rows = self._shown(keys, horizon)
         size, anew = self._rows_in_a_block, self._rows_in_a_block * _BLOCKS_COUNTED
-        starts: list[int] = []
-        filled = size
-        for place, row in enumerate(rows):
-            if filled == size or row.digest % anew == 0:
-                starts.append(place)
-                filled = 0
-            filled += 1
+        counted = [place for place, row in enumerate(rows) if row.digest % anew == 0 or not place]
+        starts = [start for first, end in pairwise([*counted, len(rows)]) for start in range(first, end, size)]
         before = dict(zip(self._heads, self._blocks, strict=True))
         self._heads = [keys[start] for start in starts]
         self._ends = [*starts[1:], len(keys)]

@@ -66,7 +66,7 @@ class Row(NamedTuple):
     """
 
     digest: int
-    """A number that depends on the key alone, in every process the same."""
+    """A number of 16 bits that depends on the key alone, in every process the same."""
     labels: tuple[str, ...]
     """Escaped label values, in the order of `Level`."""
     born: Instant
@@ -94,7 +94,7 @@ def unregistered(level: Level, key: Key) -> Row:
         repository, environment, service = key
         values = environment, repository, service
     return Row(
-        digest=crc32("\n".join(key).encode()),
+        digest=crc32("\n".join(key).encode()) & 0xFFFF,
         labels=tuple(map(escaped, values)),
         born=0,
         counts=(None,) * _SIZES[level, Kind.COUNTER],

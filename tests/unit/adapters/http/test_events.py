@@ -83,6 +83,15 @@ async def test_a_batch_is_applied_by_time_and_answered_in_the_order_sent() -> No
     assert world.receiver.entries == [(second, third, first)]
 
 
+async def test_what_is_wrong_with_an_event_of_a_batch_is_told_where_it_was_sent() -> None:
+    batch = FakeBatch(single=False, events=(FakeEvent(at=NOW + 2), FakeEvent(at=NOW + 1), FakeEvent(fact=None, at=NOW)))
+    error = Invalid(Problem("/0/id", "was used with other content"))
+    world = World(event_door=FakeEventDoor(batch=batch), receiver=FakeReceiver(error=error))
+    response = await world.request("POST", PATH, headers=GENUINE, content=b"[]")
+    assert response.status_code == 422
+    assert [problem["pointer"] for problem in response.json()["errors"]] == ["/1/id"]
+
+
 @pytest.mark.parametrize("authorization", [None, "Bearer wrong", "Basic abc", ""])
 async def test_who_is_not_known_gets_a_401_before_the_content_type_counts(authorization: str | None) -> None:
     headers = {"content-type": "text/plain"} | ({} if authorization is None else {"authorization": authorization})
@@ -156,7 +165,7 @@ async def test_an_event_that_breaks_rules_is_a_422_with_all_of_them() -> None:
 
 
 async def test_a_key_used_with_other_content_is_a_422() -> None:
-    world = World(receiver=FakeReceiver(error=Invalid(Problem("/id", "was used with other content"))))
+    world = World(receiver=FakeReceiver(error=Invalid(Problem("/0/id", "was used with other content"))))
     response = await world.request("POST", PATH, headers=GENUINE, content=b"{}")
     assert response.status_code == 422
 

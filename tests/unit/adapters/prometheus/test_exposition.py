@@ -221,27 +221,29 @@ def test_the_text_format_has_no_exemplars() -> None:
     assert b"c0ffee" not in read(Exposition(series), TEXT)
 
 
-def test_an_answer_shows_the_state_it_was_asked_in_whatever_is_recorded_while_it_is_read() -> None:
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("growing", [False, True])
+def test_an_answer_shows_the_state_it_was_asked_in_whatever_is_recorded_while_it_is_read(
+    *, compressed: bool, growing: bool
+) -> None:
     series = shop(400)
-    chains = [Chain(f"acme/{number}", "production", "") for number in range(400)]
     exposition = Exposition(series)
-    for compressed in (False, True):
-        before = read(Exposition(series), compressed=compressed)
-        body = exposition.body(OPENMETRICS, compressed=compressed, now=NOON)
-        between, second = b"", None
-        parts = []
-        for step, part in enumerate(body):
-            parts.append(part)
-            series.record([DeploymentCounted(chains[step % 400], Result.SUCCESS, EXEMPLAR)], at=NOON)
-            series.record([ChainRegistered(Chain(f"new/{compressed}{step}", "production", ""))], at=NOON)
-            if step == 3:
-                between = read(Exposition(series), compressed=compressed)
-                second = exposition.body(OPENMETRICS, compressed=compressed, now=NOON)
-        assert len(parts) > 10
-        assert b"".join(parts) == before
-        assert second is not None
-        assert b"".join(second) == between
-        assert read(exposition, compressed=compressed) == read(Exposition(series), compressed=compressed)
+    before = read(Exposition(series), compressed=compressed)
+    parts, expected, others = [], [], []
+    for step, part in enumerate(exposition.body(OPENMETRICS, compressed=compressed, now=NOON)):
+        parts.append(part)
+        for number in (step, 399 - step):
+            chain = Chain(f"acme/{number}", "production", "")
+            series.record([DeploymentCounted(chain, Result.SUCCESS, EXEMPLAR)], at=NOON)
+        if growing:
+            series.record([ChainRegistered(Chain(f"new/{step}", "production", ""))], at=NOON)
+        if step in {3, 6}:
+            expected.append(read(Exposition(series), compressed=compressed))
+            others.append(exposition.body(OPENMETRICS, compressed=compressed, now=NOON))
+    assert len(parts) > 10
+    assert b"".join(parts) == before
+    assert [b"".join(other) for other in others] == expected
+    assert read(exposition, compressed=compressed) == read(Exposition(series), compressed=compressed)
 
 
 def test_an_answer_that_nobody_reads_to_the_end_leaves_no_trace() -> None:
