@@ -175,7 +175,6 @@ def _coverage() -> list[Json]:
                 ),
             ],
             labels=[("repository", "Repository"), ("environment", "Environment"), ("service", "Service")],
-            width=14,
             height=9,
         ),
         rows(
@@ -186,7 +185,7 @@ def _coverage() -> list[Json]:
                     "Deployments",
                     f"sum by (repository, environment, reason) ({m.UNKNOWN}) > 0",
                     Look(unit="short", decimals=0, thresholds=steps((None, FAIR))),
-                    100,
+                    110,
                 )
             ],
             labels=[("repository", "Repository"), ("environment", "Environment"), ("reason", "Reason")],
@@ -206,8 +205,9 @@ def _coverage() -> list[Json]:
                     }
                 ]
             },
-            width=10,
-            height=9,
+            width=12,
+            height=8,
+            empty="nothing is unknown",
         ),
         lines(
             "Unknown by reason",
@@ -215,6 +215,7 @@ def _coverage() -> list[Json]:
             [Query(f"sum by (reason) ({m.UNKNOWN})", "{{reason}}")],
             unit="short",
             decimals=0,
+            width=6,
             stacked=True,
         ),
         lines(
@@ -228,6 +229,7 @@ def _coverage() -> list[Json]:
             ],
             unit="short",
             decimals=0,
+            width=6,
         ),
     ]
 
@@ -299,6 +301,7 @@ def _github() -> list[Json]:
             [Query("sum by (status) (round(increase(dora_github_requests_total[1h])))", "{{status}}")],
             unit="short",
             decimals=0,
+            width=8,
             stacked=True,
         ),
         lines(
@@ -307,16 +310,24 @@ def _github() -> list[Json]:
             "Nothing without a token.",
             [
                 Query(
-                    "min by (resource) (dora_github_remaining_requests)",
+                    "min by (resource) (dora_github_rate_limit_remaining)",
                     "{{resource}} left",
                 ),
                 Query(
-                    "max by (resource) (dora_github_request_limit)",
+                    "max by (resource) (dora_github_rate_limit)",
                     "{{resource}} limit",
                 ),
             ],
             unit="short",
             decimals=0,
+            width=8,
+        ),
+        lines(
+            "Oldest question",
+            "How long the oldest look-up has waited for GitHub's answer. It comes down within a minute of GitHub's recovery.",
+            [Query("max by (instance) (dora_oldest_question_age_seconds)", "{{instance}}")],
+            unit="s",
+            width=8,
         ),
     ]
 

@@ -13,26 +13,27 @@ MANY_CHANGES = 10
 """What a 90th percentile needs; the rules' own limit."""
 
 TIME_BANDS = (
-    Band("6 of 6 · < 1 hour", most=HOUR, color=GOOD),
-    Band("5 of 6 · < 1 day", most=DAY, color=GOOD),
-    Band("4 of 6 · 1 day–1 week", most=WEEK, color=FAIR),
-    Band("3 of 6 · 1 week–1 month", most=MONTH, color=POOR),
-    Band("2 of 6 · 1–6 months", most=6 * MONTH, color=BAD),
-    Band("1 of 6 · > 6 months", least=6 * MONTH, color=BAD),
+    Band("6 of 6, < 1 hour", most=HOUR, color=GOOD),
+    Band("5 of 6, < 1 day", most=DAY, color=GOOD),
+    Band("4 of 6, < 1 week", most=WEEK, color=FAIR),
+    Band("3 of 6, < 1 month", most=MONTH, color=POOR),
+    Band("2 of 6, < 6 months", most=6 * MONTH, color=BAD),
+    Band("1 of 6, > 6 months", least=6 * MONTH, color=BAD),
 )
 """The answers of DORA's Quick Check for lead time and recovery time (https://dora.dev/quickcheck/)."""
 
 FREQUENCY_BANDS = (
     # "On demand" is an intention: a count cannot tell it from "at least daily".
-    Band("5–6 of 6 · daily or more", least=1, color=GOOD),
-    Band("4 of 6 · 1/day–1/week", least=1 / 7, color=FAIR),
-    Band("3 of 6 · 1/week–1/month", least=1 / 30, color=POOR),
-    Band("2 of 6 · 1/month–1/6 months", least=1 / 180, color=BAD),
-    Band("none in the window", most=0, color=NEUTRAL),
+    Band("5–6 of 6, daily", least=1, color=GOOD),
+    Band("4 of 6, weekly", least=1 / 7, color=FAIR),
+    Band("3 of 6, monthly", least=1 / 30, color=POOR),
+    Band("2 of 6, half-yearly", least=1 / 180, color=BAD),
+    Band("none", most=0, color=NEUTRAL),
 )
 """The same for deployment frequency, of deployments a day. A window of 90 days shows nothing rarer."""
 
-TIME_COLORS = steps((None, GOOD), (DAY, FAIR), (WEEK, POOR), (MONTH, BAD))
+TIME_COLORS = steps((None, GOOD), (DAY + 1, FAIR), (WEEK + 1, POOR), (MONTH + 1, BAD))
+"""As the bands. A threshold begins at its value, a band ends with it; medians are often a bucket's edge exactly."""
 SECONDS = Look(unit="s", decimals=1, thresholds=TIME_COLORS)
 COUNT = Look(unit="short", decimals=0)
 RATE = Look(unit="percentunit", decimals=1)

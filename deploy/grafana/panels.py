@@ -84,6 +84,9 @@ def steps(*steps: tuple[float | None, str]) -> Json:
 
 
 PLAIN = steps((None, NEUTRAL))
+SMALL: Json = {"titleSize": 13, "valueSize": 17}
+LARGE: Json = {"valueSize": 32}
+"""Pixels, of figures below each other and of a single one."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,8 @@ def figures(  # noqa: PLR0913 - a panel is described by what it shows
         "percentChangeColorMode": "standard",
         "orientation": "horizontal",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        # Left to itself Grafana shrinks everything until the longest text fits.
+        "text": SMALL if len(queries) > 1 else LARGE,
     }
     return panel
 
@@ -188,7 +193,6 @@ def lines(  # noqa: PLR0913 - a panel is described by what it shows
     decimals: int | None = None,
     stacked: bool = False,
     dots: bool = False,
-    most: float | None = None,
 ) -> Json:
     """Return a panel of values over time."""
     panel = _panel("timeseries", title, says, width, height, queries)
@@ -220,8 +224,9 @@ def lines(  # noqa: PLR0913 - a panel is described by what it shows
     }
     if decimals is not None:
         defaults["decimals"] = decimals
-    if most is not None:
-        defaults["max"] = most
+    if unit == "short":
+        # A chart of nothing but zeros would otherwise reach up to a hundred.
+        defaults["custom"]["axisSoftMax"] = 1
     panel["fieldConfig"] = {"defaults": defaults, "overrides": []}
     panel["options"] = {
         "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
@@ -249,14 +254,14 @@ def rows(  # noqa: PLR0913 - a panel is described by what it shows
     width: int = COLUMNS,
     height: int = 10,
     label_looks: Json | None = None,
-    sort_by: str | None = None,
+    empty: str = "–",
 ) -> Json:
     """Return a table: a row for each combination of the labels, a column for each query.
 
     Args:
         labels: Of the queries' results, with their headings.
         label_looks: Properties of overrides by heading, for columns of labels.
-        sort_by: The heading to sort by, the largest first.
+        empty: What a table without rows says, and a cell without a value: nothing was observed for it.
     """
     panel = _panel("table", title, says, width, height, [now(column.expr) for column in columns], table=True)
     refs = string.ascii_uppercase[: len(columns)]
@@ -292,8 +297,7 @@ def rows(  # noqa: PLR0913 - a panel is described by what it shows
     panel["fieldConfig"] = {
         "defaults": {
             "unit": "none",
-            # A cell without a value is one that nothing was observed for.
-            "noValue": "–",
+            "noValue": empty,
             "thresholds": PLAIN,
             "mappings": [],
             "color": {"mode": "thresholds"},
@@ -305,7 +309,7 @@ def rows(  # noqa: PLR0913 - a panel is described by what it shows
         "frameIndex": 0,
         "showHeader": True,
         "cellHeight": "sm",
-        "sortBy": [] if sort_by is None else [{"displayName": sort_by, "desc": True}],
+        "sortBy": [],
     }
     return panel
 

@@ -239,5 +239,6 @@ def _merging() -> list[Json]:
             labels=[("environment", "Environment"), ("service", "Service"), ("reason", "Reason")],
             width=8,
             height=8,
+            empty="nothing is unknown",
         ),
     ]

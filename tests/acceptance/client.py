@@ -14,22 +14,25 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 from attrs import Factory, define, frozen
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+Json: TypeAlias = Any
+"""What a payload may hold."""
+
 ROOT = Path(__file__).parents[2]
 SECRET = "made-up-secret"
 TOKEN = "made-up-token"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 START_SECONDS = 60
-DAWN = datetime(2026, 3, 2, tzinfo=timezone.utc)
+DAWN = datetime(2026, 3, 2, tzinfo=UTC)
 ZERO = "0" * 40
 
 _numbers = itertools.count(1)
@@ -52,7 +55,7 @@ def sign(body: bytes, secret: str = SECRET) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def commit(name: str, *, committed: float, authored: float | None = None, **more: Any) -> dict[str, Any]:
+def commit(name: str, *, committed: float, authored: float | None = None, **more: Json) -> dict[str, Any]:
     """Return a commit of a push: author and committer dates in minutes."""
     authored = committed if authored is None else authored
     return {
@@ -93,7 +96,7 @@ class Scrape:
     def of(cls, text: str) -> Scrape:
         samples = {}
         types = {}
-        for family in text_string_to_metric_families(text):
+        for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]  # the client's parser has no types
             types[family.name] = family.type
             for sample in family.samples:
                 key = (sample.name, frozenset(sample.labels.items()))
@@ -213,75 +216,137 @@ class Repository:
     def deliver(self, event: str, payload: dict[str, Any], **headers: str) -> httpx.Response:
         return self.service.deliver(event, {"repository": self.described()} | payload, **headers)
 
-    def status(  # noqa: D417
-        self, number: int, commit: str, minutes: float, *, state: str = "success", environment: str = "production", **more: Any
+    def status(
+        self,
+        number: int,
+        commit: str,
+        minutes: float,
+        *,
+        state: str = "success",
+        environment: str = "production",
+        **more: Json,
     ) -> dict[str, Any]:
         """Return a deployment_status payload; `more` goes into the deployment."""
         return {
             "action": "created",
             "repository": self.described(),
             "deployment": {
-                "id": number, "sha": sha(commit), "ref": "main", "environment": environment,
-                "created_at": at(minutes - 600), "transient_environment": False, "production_environment": False,
-            } | more,
+                "id": number,
+                "sha": sha(commit),
+                "ref": "main",
+                "environment": environment,
+                "created_at": at(minutes - 600),
+                "transient_environment": False,
+                "production_environment": False,
+            }
+            | more,
             "deployment_status": {
-                "id": number * 10, "state": state, "environment": environment,
-                "created_at": at(minutes), "updated_at": at(minutes + 999),
+                "id": number * 10,
+                "state": state,
+                "environment": environment,
+                "created_at": at(minutes),
+                "updated_at": at(minutes + 999),
             },
         }
 
-    def deploy(self, number: int, commit: str, minutes: float, **more: Any) -> str:
+    def deploy(self, number: int, commit: str, minutes: float, **more: Json) -> str:
         return told(self.service.deliver("deployment_status", self.status(number, commit, minutes, **more)))
 
     def pull_request(
-        self, number: int, merge_commit: str, merged: float, *, opened: float = 0, base: str = "main",
-        head: str = "a-change", labels: Sequence[str] = (), commits: int | None = 1, **more: Any,
+        self,
+        number: int,
+        merge_commit: str,
+        merged: float,
+        *,
+        opened: float = 0,
+        base: str = "main",
+        head: str = "a-change",
+        labels: Sequence[str] = (),
+        commits: int | None = 1,
+        **more: Json,
     ) -> dict[str, Any]:
         return {
-            "action": "closed", "number": number, "repository": self.described(),
+            "action": "closed",
+            "number": number,
+            "repository": self.described(),
             "pull_request": {
-                "number": number, "merged": True, "created_at": at(opened), "merged_at": at(merged),
-                "closed_at": at(merged), "merge_commit_sha": sha(merge_commit), "commits": commits,
-                "base": {"ref": base, "sha": sha("base")}, "head": {"ref": head, "sha": sha(f"head of {number}")},
+                "number": number,
+                "merged": True,
+                "created_at": at(opened),
+                "merged_at": at(merged),
+                "closed_at": at(merged),
+                "merge_commit_sha": sha(merge_commit),
+                "commits": commits,
+                "base": {"ref": base, "sha": sha("base")},
+                "head": {"ref": head, "sha": sha(f"head of {number}")},
                 "labels": [{"name": name} for name in labels],
                 "user": {"login": "ann", "email": "ann@mail.example"},
-            } | more,
+            }
+            | more,
         }
 
-    def merge(self, number: int, merge_commit: str, merged: float, **more: Any) -> str:
+    def merge(self, number: int, merge_commit: str, merged: float, **more: Json) -> str:
         return told(self.service.deliver("pull_request", self.pull_request(number, merge_commit, merged, **more)))
 
     def push(
-        self, before: str, commits: Sequence[dict[str, Any]], *, after: str | None = None, ref: str = "refs/heads/main", **more: Any
+        self,
+        before: str,
+        commits: Sequence[dict[str, Any]],
+        *,
+        after: str | None = None,
+        ref: str = "refs/heads/main",
+        **more: Json,
     ) -> str:
         last = sha(after) if after is not None else commits[-1]["id"]
-        return told(self.deliver("push", {
-            "ref": ref, "before": ZERO if before == ZERO else sha(before), "after": last, "created": before == ZERO,
-            "deleted": False, "forced": False, "commits": list(commits), "head_commit": commits[-1] if commits else None,
-        } | more))
+        return told(
+            self.deliver(
+                "push",
+                {
+                    "ref": ref,
+                    "before": ZERO if before == ZERO else sha(before),
+                    "after": last,
+                    "created": before == ZERO,
+                    "deleted": False,
+                    "forced": False,
+                    "commits": list(commits),
+                    "head_commit": commits[-1] if commits else None,
+                }
+                | more,
+            )
+        )
 
-    def squash(self, number: int, before: str, merge_commit: str, merged: float, **more: Any) -> None:
+    def squash(self, number: int, before: str, merge_commit: str, merged: float, **more: Json) -> None:
         """Merge a pull request of one commit by squashing, and push it: author date = committer date = the merge."""
         assert self.merge(number, merge_commit, merged, **more) == "accepted"
         assert self.push(before, [commit(merge_commit, committed=merged)]) == "accepted"
 
-    def issue(self, action: str, number: int, *, labels: Sequence[str] = ("incident",), **more: Any) -> str:
+    def issue(self, action: str, number: int, *, labels: Sequence[str] = ("incident",), **more: Json) -> str:
         opened = more.pop("opened", 0)
         closed = more.pop("closed", None)
         updated = more.pop("updated", closed if closed is not None else opened)
-        return told(self.deliver("issues", {
-            "action": action,
-            "issue": {
-                "number": number, "created_at": at(opened), "closed_at": None if closed is None else at(closed),
-                "updated_at": at(updated), "state": "open" if closed is None else "closed",
-                "labels": [{"name": name} for name in labels], "user": {"login": "ann"},
-            },
-        } | more))
+        return told(
+            self.deliver(
+                "issues",
+                {
+                    "action": action,
+                    "issue": {
+                        "number": number,
+                        "created_at": at(opened),
+                        "closed_at": None if closed is None else at(closed),
+                        "updated_at": at(updated),
+                        "state": "open" if closed is None else "closed",
+                        "labels": [{"name": name} for name in labels],
+                        "user": {"login": "ann"},
+                    },
+                }
+                | more,
+            )
+        )
 
-    def event(self, type_: str, minutes: float, **fields: Any) -> httpx.Response:
+    def event(self, type_: str, minutes: float, **fields: Json) -> httpx.Response:
         return self.service.push({"type": type_, "repository": self.name, "occurred_at": at(minutes)} | fields)
 
-    def pushed(self, number: str, commit: str, minutes: float, **fields: Any) -> str:
+    def pushed(self, number: str, commit: str, minutes: float, **fields: Json) -> str:
         return told(self.event("deployment.succeeded", minutes, deployment_id=number, sha=sha(commit), **fields))
 
 
@@ -321,7 +386,9 @@ def serving(**settings: str) -> Iterator[Service]:
     """Start a service with the settings, wait until it is ready, and end it by SIGTERM."""
     port = free_port()
     given = {
-        "WEBHOOK_SECRET": SECRET, "DORA_BIND": f"127.0.0.1:{port}", "DORA_API_TOKENS": f"ci:{TOKEN}",
+        "WEBHOOK_SECRET": SECRET,
+        "DORA_BIND": f"127.0.0.1:{port}",
+        "DORA_API_TOKENS": f"ci:{TOKEN}",
     } | settings
     with TemporaryDirectory() as folder:
         log = Path(folder) / "log"

@@ -31,18 +31,37 @@ def test_the_order_is_405_415_413_401_400(service: Service) -> None:
     problem(answer, 405)
     assert answer.headers["allow"] == "POST"
     problem(service.http.post("/webhooks/github", content=big, headers=wrong), 415)
-    problem(service.http.post("/webhooks/github", content=big, headers=wrong | {"Content-Type": "application/json"}), 413)
-    problem(service.http.post("/webhooks/github", content=b"x", headers=wrong | {"Content-Type": "application/json"}), 401)
+    problem(
+        service.http.post("/webhooks/github", content=big, headers=wrong | {"Content-Type": "application/json"}), 413
+    )
+    problem(
+        service.http.post("/webhooks/github", content=b"x", headers=wrong | {"Content-Type": "application/json"}), 401
+    )
     problem(service.deliver_bytes(None, b"{}"), 400)
     problem(service.deliver_bytes(None, b"not json"), 400)
     problem(service.deliver_bytes("ping", b"not json"), 400)
 
 
-@pytest.mark.parametrize("signature", [
-    None, "", "sha256=", "sha256=zz", "sha1=" + "0" * 40, "sha256=" + "0" * 64, "0" * 64, "sha256=\xe9",
-    "sha256 =" + "0" * 64, sign(b"other"), sign(b"{}", "other"), sign(b"{}").removeprefix("sha256="),
-    sign(b"{}").replace("sha256=", "sha512="), sign(b"{}") + "0", "SHA256" + sign(b"{}")[6:] + "x",
-])
+@pytest.mark.parametrize(
+    "signature",
+    [
+        None,
+        "",
+        "sha256=",
+        "sha256=zz",
+        "sha1=" + "0" * 40,
+        "sha256=" + "0" * 64,
+        "0" * 64,
+        "sha256=\xe9",
+        "sha256 =" + "0" * 64,
+        sign(b"other"),
+        sign(b"{}", "other"),
+        sign(b"{}").removeprefix("sha256="),
+        sign(b"{}").replace("sha256=", "sha512="),
+        sign(b"{}") + "0",
+        "SHA256" + sign(b"{}")[6:] + "x",
+    ],
+)
 def test_no_malformed_or_wrong_signature_is_401(service: Service, signature: str | None) -> None:
     headers = {"Content-Type": "application/json", "X-GitHub-Event": "ping"}
     if signature is not None:
@@ -90,26 +109,56 @@ def test_the_body_may_be_a_form(repo: Repository) -> None:
     assert told(service.deliver_bytes("deployment_status", body, Content_Type=form)) == "accepted"
     assert told(service.deliver_bytes("deployment_status", body, Content_Type=form + "; charset=utf-8")) == "duplicate"
     assert told(service.deliver_bytes("deployment_status", b"other=1&" + body, Content_Type=form)) == "duplicate"
-    for odd in (b"", b"payload", b"payload=", b"other=1", b"payload=%FF%FE", b"payload=%", b"payload=[]", body + b"&" + body):
+    for odd in (
+        b"",
+        b"payload",
+        b"payload=",
+        b"other=1",
+        b"payload=%FF%FE",
+        b"payload=%",
+        b"payload=[]",
+        body + b"&" + body,
+    ):
         answer = service.deliver_bytes("deployment_status", odd, Content_Type=form)
         assert answer.status_code == 400, (odd[:20], answer.text)
     problem(service.deliver_bytes("deployment_status", body), 400)
 
 
-@pytest.mark.parametrize("content_type", ["Application/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8"])
+@pytest.mark.parametrize(
+    "content_type", ["Application/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8"]
+)
 def test_json_content_types(service: Service, content_type: str) -> None:
     assert told(service.deliver_bytes("ping", b"{}", Content_Type=content_type)).startswith("ignored: ")
 
 
-@pytest.mark.parametrize("content_type", ["-", "", "text/json", "application/jsonx", "multipart/form-data; boundary=x", "application/*"])
+@pytest.mark.parametrize(
+    "content_type", ["-", "", "text/json", "application/jsonx", "multipart/form-data; boundary=x", "application/*"]
+)
 def test_other_content_types_are_415(service: Service, content_type: str) -> None:
     problem(service.deliver_bytes("ping", b"{}", Content_Type=content_type), 415)
 
 
-@pytest.mark.parametrize("body", [
-    b"", b"null", b"[]", b"1", b'"x"', b"{", b"\xff", b"{}x", b'{"a":NaN}', b'{"a":1,"a":2}', b'{"a":"\\ud800"}',
-    b"\xef\xbb\xbf{}", b"[" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b'{"a":Infinity}', b"{'a':1}",
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"1",
+        b'"x"',
+        b"{",
+        b"\xff",
+        b"{}x",
+        b'{"a":NaN}',
+        b'{"a":1,"a":2}',
+        b'{"a":"\\ud800"}',
+        b"\xef\xbb\xbf{}",
+        b"[" * 100_000,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        b'{"a":Infinity}',
+        b"{'a':1}",
+    ],
+)
 def test_case_50_signed_but_not_a_json_object_is_400(service: Service, body: bytes) -> None:
     problem(service.deliver_bytes("deployment_status", body), 400)
     problem(service.deliver_bytes("ping", body), 400) if body != b"" else None
@@ -127,7 +176,12 @@ def test_ping_and_unknown_events_are_ignored_with_a_reason(service: Service) -> 
     for event in ("brand_new", "star", "x" * 1000):
         assert told(service.deliver_bytes(event, b"{}")).startswith("ignored: ")
     repo = service.repository()
-    for event, action in [("deployment_status", "sung"), ("pull_request", "synchronize"), ("issues", "pinned"), ("deployment", "x")]:
+    for event, action in [
+        ("deployment_status", "sung"),
+        ("pull_request", "synchronize"),
+        ("issues", "pinned"),
+        ("deployment", "x"),
+    ]:
         assert told(repo.deliver(event, {"action": action})).startswith("ignored: "), event
 
 
@@ -142,25 +196,51 @@ def test_missing_fields_are_all_named_at_once_by_path(repo: Repository) -> None:
     text = json.dumps(problem(answer, 400))
     for field in ("full_name", "deployment", "deployment_status"):
         assert field in text
-    answer = repo.service.deliver("deployment_status", {
-        "action": "created", "repository": repo.described(), "deployment": {"sha": 7},
-        "deployment_status": {"state": None, "created_at": "leak-me"},
-    })
+    answer = repo.service.deliver(
+        "deployment_status",
+        {
+            "action": "created",
+            "repository": repo.described(),
+            "deployment": {"sha": 7},
+            "deployment_status": {"state": None, "created_at": "leak-me"},
+        },
+    )
     text = json.dumps(problem(answer, 400))
-    for field in ("deployment/id", "deployment/sha", "deployment_status/state", "deployment_status/created_at", "environment"):
+    for field in (
+        "deployment/id",
+        "deployment/sha",
+        "deployment_status/state",
+        "deployment_status/created_at",
+        "environment",
+    ):
         assert field in text.replace(".", "/"), (field, text)
     assert "leak-me" not in text
 
 
-@pytest.mark.parametrize(("path", "value"), [
-    ("deployment.id", None), ("deployment.id", "1"), ("deployment.id", 1.5), ("deployment.id", True),
-    ("deployment.sha", None), ("deployment.sha", 1), ("deployment.sha", ""),
-    ("deployment_status.state", 1), ("deployment_status.created_at", "2026-03-02T00:00:00"),
-    ("deployment_status.created_at", "yesterday"), ("deployment_status.created_at", 1),
-    ("deployment_status.created_at", "2026-13-02T00:00:00Z"), ("repository.full_name", 1), ("repository", []),
-    ("repository.full_name", ""), ("repository.full_name", "no-slash"),
-    ("deployment", None), ("deployment_status", "x"), ("deployment.id", 10 ** 400),
-])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("deployment.id", None),
+        ("deployment.id", "1"),
+        ("deployment.id", 1.5),
+        ("deployment.id", True),
+        ("deployment.sha", None),
+        ("deployment.sha", 1),
+        ("deployment.sha", ""),
+        ("deployment_status.state", 1),
+        ("deployment_status.created_at", "2026-03-02T00:00:00"),
+        ("deployment_status.created_at", "yesterday"),
+        ("deployment_status.created_at", 1),
+        ("deployment_status.created_at", "2026-13-02T00:00:00Z"),
+        ("repository.full_name", 1),
+        ("repository", []),
+        ("repository.full_name", ""),
+        ("repository.full_name", "no-slash"),
+        ("deployment", None),
+        ("deployment_status", "x"),
+        ("deployment.id", 10**400),
+    ],
+)
 def test_case_50_a_needed_field_of_the_wrong_type_is_400(repo: Repository, path: str, value: object) -> None:
     payload: dict[str, Any] = repo.status(1, "A", 5)
     where = payload
@@ -173,7 +253,16 @@ def test_case_50_a_needed_field_of_the_wrong_type_is_400(repo: Repository, path:
     assert repo.chain().success == 0
 
 
-@pytest.mark.parametrize("path", ["number", "pull_request.merged_at", "pull_request.merge_commit_sha", "pull_request.created_at", "pull_request.base.ref"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "number",
+        "pull_request.merged_at",
+        "pull_request.merge_commit_sha",
+        "pull_request.created_at",
+        "pull_request.base.ref",
+    ],
+)
 def test_a_merge_needs_its_fields(repo: Repository, path: str) -> None:
     payload: dict[str, Any] = repo.pull_request(1, "A", 10)
     if path == "number":
@@ -189,12 +278,20 @@ def test_a_merge_needs_its_fields(repo: Repository, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["ref", "before", "after"])
 def test_a_push_needs_its_fields(repo: Repository, path: str) -> None:
-    payload = {"ref": "refs/heads/main", "before": sha(1), "after": sha(2), "commits": [{"id": sha(2), "timestamp": at(1)}]}
+    payload = {
+        "ref": "refs/heads/main",
+        "before": sha(1),
+        "after": sha(2),
+        "commits": [{"id": sha(2), "timestamp": at(1)}],
+    }
     del payload[path]
     assert path in json.dumps(problem(repo.deliver("push", payload), 400))
 
 
-@pytest.mark.parametrize("broken", [{"id": sha(2)}, {"timestamp": at(1)}, {"id": 1, "timestamp": at(1)}, {"id": sha(2), "timestamp": "x"}, None, []])
+@pytest.mark.parametrize(
+    "broken",
+    [{"id": sha(2)}, {"timestamp": at(1)}, {"id": 1, "timestamp": at(1)}, {"id": sha(2), "timestamp": "x"}, None, []],
+)
 def test_a_pushed_commit_needs_id_and_timestamp(repo: Repository, broken: object) -> None:
     payload = {"ref": "refs/heads/main", "before": sha(1), "after": sha(2), "commits": [broken]}
     assert "commits" in json.dumps(problem(repo.deliver("push", payload), 400))
@@ -209,7 +306,13 @@ def test_an_issue_needs_its_fields(repo: Repository, path: str) -> None:
 
 def test_all_else_may_be_null(repo: Repository) -> None:
     payload = repo.status(1, "A", 5)
-    payload["deployment"] |= {"ref": None, "created_at": None, "transient_environment": None, "production_environment": None, "task": None}
+    payload["deployment"] |= {
+        "ref": None,
+        "created_at": None,
+        "transient_environment": None,
+        "production_environment": None,
+        "task": None,
+    }
     payload["deployment_status"] |= {"updated_at": None, "id": None}
     payload["repository"] |= {"default_branch": None, "private": None}
     payload |= {"installation": None, "sender": None, "workflow_run": None, "organization": None}
@@ -220,8 +323,18 @@ def test_all_else_may_be_null(repo: Repository) -> None:
     merge = repo.pull_request(2, "B", 6)
     merge["pull_request"] |= {"head": {"ref": None, "repo": None}, "labels": [{"name": None}]}
     assert told(repo.service.deliver("pull_request", merge)) == "accepted"
-    push = {"ref": "refs/heads/main", "before": sha("A"), "after": sha("B"), "head_commit": None, "pusher": None, "forced": None, "created": None,
-            "commits": [{"id": sha("B"), "timestamp": at(6), "author": None, "committer": None, "message": None, "distinct": None}]}
+    push = {
+        "ref": "refs/heads/main",
+        "before": sha("A"),
+        "after": sha("B"),
+        "head_commit": None,
+        "pusher": None,
+        "forced": None,
+        "created": None,
+        "commits": [
+            {"id": sha("B"), "timestamp": at(6), "author": None, "committer": None, "message": None, "distinct": None}
+        ],
+    }
     assert told(repo.deliver("push", push)) == "accepted"
 
 
@@ -248,13 +361,15 @@ def test_a_closed_unmerged_pull_request_is_ignored(repo: Repository) -> None:
 
 def test_events_total_tells_what_became_of_each(repo: Repository) -> None:
     def told_internal(type_: str, outcome: str, source: str = "github") -> float:
-        return repo.service.internal("dora_events_total", repository=repo.name, source=source, type=type_, outcome=outcome)
+        return repo.service.internal(
+            "dora_events_total", repository=repo.name, source=source, type=type_, outcome=outcome
+        )
 
     repo.deploy(1, "A", 5)
     repo.deploy(1, "A", 5)
     repo.deploy(2, "A", 5, state="pending")
-    repo.push("base", [{"id": sha("A"), "timestamp": at(1)}])
-    repo.merge(1, "A", 2)
+    repo.push("elsewhere", [{"id": sha("B"), "timestamp": at(1)}])
+    repo.merge(1, "B", 2)
     repo.deliver("brand_new", {})
     repo.event("deployment.started", 3, deployment_id="9")
     assert told_internal("deployment_status", "counted") == 1
@@ -275,7 +390,16 @@ def test_a_second_secret_is_accepted_while_rotating() -> None:
 
 def test_openapi_describes_all_routes(service: Service) -> None:
     paths = service.http.get("/openapi.json").json()["paths"]
-    assert set(paths) >= {"/webhooks/github", "/api/event", "/metrics", "/internal/metrics", "/healthz", "/readyz", "/openapi.json", "/"}
+    assert set(paths) >= {
+        "/webhooks/github",
+        "/api/event",
+        "/metrics",
+        "/internal/metrics",
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/",
+    }
 
 
 def test_the_page_shows_what_each_repository_sent_last_and_escapes_it(service: Service) -> None:
@@ -296,7 +420,8 @@ def test_a_compressed_request_is_refused_not_misread(service: Service) -> None:
 def test_case_51_a_body_larger_than_it_says_or_smaller_never_counts(repo: Repository) -> None:
     body = json.dumps(repo.status(1, "A", 5)).encode()
     head = (
-        f"POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-GitHub-Event: deployment_status\r\n"
+        "POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "X-GitHub-Event: deployment_status\r\n"
         f"X-Hub-Signature-256: {sign(body)}\r\nContent-Length: "
     )
     for length in (len(body) - 1, len(body) + 5):
@@ -333,7 +458,12 @@ def test_metrics_and_details_want_the_token_if_there_is_one() -> None:
     with serving(DORA_METRICS_TOKEN="scrape-token") as service:
         service.repository("acme/hidden").deploy(1, "A", 5)
         for path in ("/metrics", "/internal/metrics"):
-            for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "scrape-token"}, {"Authorization": "Basic scrape-token"}):
+            for headers in (
+                {},
+                {"Authorization": "Bearer wrong"},
+                {"Authorization": "scrape-token"},
+                {"Authorization": "Basic scrape-token"},
+            ):
                 answer = service.http.get(path, headers=headers)
                 problem(answer, 401)
                 assert answer.headers["www-authenticate"].startswith("Bearer")

@@ -30,8 +30,25 @@ FAMILIES = {
     "dora_incidents": ("counter", CHAIN | {"state"}),
 }
 BUCKETS = [
-    300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 259200, 432000, 604800, 1209600, 1814400, 2592000,
-    5184000, 7776000, 15552000,
+    300,
+    900,
+    1800,
+    3600,
+    7200,
+    14400,
+    28800,
+    43200,
+    86400,
+    172800,
+    259200,
+    432000,
+    604800,
+    1209600,
+    1814400,
+    2592000,
+    5184000,
+    7776000,
+    15552000,
 ]
 TEXT = "text/plain; version=0.0.4"
 
@@ -51,15 +68,21 @@ def test_the_families_their_types_and_their_labels(repo: Repository) -> None:
 def test_buckets(repo: Repository) -> None:
     repo.deploy(1, "A", 10)
     for family in ("dora_lead_time_seconds", "dora_commit_lead_time_seconds", "dora_time_to_merge_seconds"):
-        found = [float(s.labels["le"]) for s in repo.service.scrape(only=repo.name).select(f"{family}_bucket", repository=repo.name)]
+        found = [
+            float(s.labels["le"])
+            for s in repo.service.scrape(only=repo.name).select(f"{family}_bucket", repository=repo.name)
+        ]
         assert found == [*map(float, BUCKETS), float("inf")]
 
 
 def test_registration_of_a_repository_at_its_first_event_of_any_kind(service: Service) -> None:
     for event, payload in (
-        ("ping", {"zen": "x", "hook": {}}), ("push", {"ref": "refs/tags/x"}), ("star", {}),
+        ("ping", {"zen": "x", "hook": {}}),
+        ("push", {"ref": "refs/tags/x"}),
+        ("star", {}),
         ("installation_repositories", {"action": "added", "repositories_added": []}),
-        ("issues", {"action": "pinned"}), ("pull_request", {"action": "opened"}),
+        ("issues", {"action": "pinned"}),
+        ("pull_request", {"action": "opened"}),
     ):
         repo = service.repository()
         answer = repo.deliver(event, payload)
@@ -71,13 +94,22 @@ def test_registration_of_a_repository_at_its_first_event_of_any_kind(service: Se
 
 def test_an_installation_registers_its_repositories(service: Service) -> None:
     first, second, third = (service.repository() for _ in range(3))
-    described = [{"id": r.number, "full_name": r.name, "name": r.name.split("/")[1], "private": True} for r in (first, second)]
-    answer = service.deliver("installation", {"action": "created", "installation": {"id": 1}, "repositories": described})
+    described = [
+        {"id": r.number, "full_name": r.name, "name": r.name.split("/")[1], "private": True} for r in (first, second)
+    ]
+    answer = service.deliver(
+        "installation", {"action": "created", "installation": {"id": 1}, "repositories": described}
+    )
     assert told(answer).startswith("ignored: ")
-    answer = service.deliver("installation_repositories", {
-        "action": "added", "installation": {"id": 1}, "repositories_removed": [],
-        "repositories_added": [{"id": third.number, "full_name": third.name, "private": True}],
-    })
+    answer = service.deliver(
+        "installation_repositories",
+        {
+            "action": "added",
+            "installation": {"id": 1},
+            "repositories_removed": [],
+            "repositories_added": [{"id": third.number, "full_name": third.name, "private": True}],
+        },
+    )
     assert told(answer).startswith("ignored: ")
     for repo in (first, second, third):
         assert repo.value("dora_changes_merged_total") == 0
@@ -88,11 +120,28 @@ def test_registration_of_a_chain_at_a_deployment_or_any_status(service: Service)
         scrape = service.scrape(only=repo.name)
         where = {"repository": repo.name, "environment": "production", "service": ""}
         for name, more in (
-            ("dora_deployments_total", {"result": "success"}), ("dora_deployments_total", {"result": "failure"}),
-            ("dora_lead_time_seconds_count", {}), ("dora_commit_lead_time_seconds_count", {}),
-            ("dora_rework_deployments_total", {}), ("dora_open_failures", {}), ("dora_pending_lookups", {}),
-            *(("dora_change_failures_total", {"cause": c}) for c in ("deployment_failed", "rollback", "revert", "hotfix", "incident", "reported")),
-            *(("dora_lead_time_unknown_total", {"reason": r}) for r in ("first_deployment", "history_rewritten", "too_many_commits", "not_found", "no_token", "github_refused")),
+            ("dora_deployments_total", {"result": "success"}),
+            ("dora_deployments_total", {"result": "failure"}),
+            ("dora_lead_time_seconds_count", {}),
+            ("dora_commit_lead_time_seconds_count", {}),
+            ("dora_rework_deployments_total", {}),
+            ("dora_open_failures", {}),
+            ("dora_pending_lookups", {}),
+            *(
+                ("dora_change_failures_total", {"cause": c})
+                for c in ("deployment_failed", "rollback", "revert", "hotfix", "incident", "reported")
+            ),
+            *(
+                ("dora_lead_time_unknown_total", {"reason": r})
+                for r in (
+                    "first_deployment",
+                    "history_rewritten",
+                    "too_many_commits",
+                    "not_found",
+                    "no_token",
+                    "github_refused",
+                )
+            ),
             *(("dora_incidents_total", {"state": s}) for s in ("opened", "resolved")),
         ):
             assert scrape.value(name, **where, **more) == 0, (name, more)
@@ -104,7 +153,13 @@ def test_registration_of_a_chain_at_a_deployment_or_any_status(service: Service)
         repo.deploy(1, "A", 1, state=state)
         registered(repo)
     repo = service.repository()
-    answer = repo.deliver("deployment", {"action": "created", "deployment": {"id": 1, "sha": sha("A"), "environment": "production", "created_at": at(1)}})
+    answer = repo.deliver(
+        "deployment",
+        {
+            "action": "created",
+            "deployment": {"id": 1, "sha": sha("A"), "environment": "production", "created_at": at(1)},
+        },
+    )
     assert told(answer).startswith("ignored: ")
     registered(repo)
     repo = service.repository()
@@ -161,8 +216,10 @@ def test_exemplars_sit_on_deployments_failures_and_buckets(repo: Repository) -> 
     repo.deploy(2, "A", 12, state="failure")
     scrape = repo.service.scrape(only=repo.name)
     for name, labels, number in (
-        ("dora_deployments_total", {"result": "success"}, "1"), ("dora_deployments_total", {"result": "failure"}, "2"),
-        ("dora_change_failures_total", {"cause": "deployment_failed"}, "2"), ("dora_lead_time_seconds_bucket", {"le": "900.0"}, "1"),
+        ("dora_deployments_total", {"result": "success"}, "1"),
+        ("dora_deployments_total", {"result": "failure"}, "2"),
+        ("dora_change_failures_total", {"cause": "deployment_failed"}, "2"),
+        ("dora_lead_time_seconds_bucket", {"le": "900.0"}, "1"),
     ):
         (sample,) = scrape.select(name, repository=repo.name, **labels)
         assert sample.exemplar is not None, name
@@ -173,27 +230,55 @@ def test_exemplars_sit_on_deployments_failures_and_buckets(repo: Repository) -> 
 def test_case_55_long_exemplars_are_cut(repo: Repository) -> None:
     repo.event("deployment.succeeded", 10, deployment_id="d" * 128, sha="a" * 64, changes=[])
     repo.event("deployment.succeeded", 11, deployment_id="ü" * 128, sha="b" * 64, changes=[])
-    (sample,) = repo.service.scrape(only=repo.name).select("dora_deployments_total", repository=repo.name, result="success")
+    (sample,) = repo.service.scrape(only=repo.name).select(
+        "dora_deployments_total", repository=repo.name, result="success"
+    )
     assert sample.exemplar is not None
     assert sum(len(k) + len(v) for k, v in sample.exemplar.labels.items()) <= 128
     assert repo.chain().success == 2
 
 
-@pytest.mark.parametrize(("accept", "openmetrics"), [
-    (None, False), ("*/*", False), ("text/plain", False), ("application/json", False), ("nonsense", False), ("", False),
-    ("application/openmetrics-text", True), ("application/openmetrics-text; version=1.0.0", True),
-    ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", True),
-    ("application/openmetrics-text;q=0.5,text/plain", False), ("application/openmetrics-text;q=0", False),
-    ("application/openmetrics-text;q=0,*/*", False), ("text/plain;q=0.2, application/openmetrics-text; q=0.3", True),
-    ("application/openmetrics-text; version=2.0.0", False), ("application/openmetrics-text; version=0.0.1; q=0.9, */*;q=0.1", None),
-    ("APPLICATION/OpenMetrics-Text; Version=1.0.0", True), ('application/openmetrics-text; version="1.0.0"', True),
-    ("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"
-     "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2", True),
-    ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,"
-     "text/plain;version=0.0.4;q=0.3,*/*;q=0.2", False),
-    ("application/openmetrics-text;version=2.0.0;q=0.9,text/plain;q=0.1", False),
-    ("application/openmetrics-text;q=abc", None), (",,,;;;===", False), ("application/*", None), ("text/*;q=0.1,application/openmetrics-text;q=0.05", False),
-])
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        (None, False),
+        ("*/*", False),
+        ("text/plain", False),
+        ("application/json", False),
+        ("nonsense", False),
+        ("", False),
+        ("application/openmetrics-text", True),
+        ("application/openmetrics-text; version=1.0.0", True),
+        ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", True),
+        ("application/openmetrics-text;q=0.5,text/plain", False),
+        ("application/openmetrics-text;q=0", False),
+        ("application/openmetrics-text;q=0,*/*", False),
+        ("text/plain;q=0.2, application/openmetrics-text; q=0.3", True),
+        ("application/openmetrics-text; version=2.0.0", False),
+        ("application/openmetrics-text; version=0.0.1; q=0.9, */*;q=0.1", None),
+        ("APPLICATION/OpenMetrics-Text; Version=1.0.0", True),
+        ('application/openmetrics-text; version="1.0.0"', True),
+        (
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"
+                "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+            ),
+            True,
+        ),
+        (
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,"
+                "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+            ),
+            False,
+        ),
+        ("application/openmetrics-text;version=2.0.0;q=0.9,text/plain;q=0.1", False),
+        ("application/openmetrics-text;q=abc", None),
+        (",,,;;;===", False),
+        ("application/*", None),
+        ("text/*;q=0.1,application/openmetrics-text;q=0.05", False),
+    ],
+)
 def test_negotiation(service: Service, accept: str | None, *, openmetrics: bool | None) -> None:
     headers = {} if accept is None else {"Accept": accept}
     request = service.http.build_request("GET", "/metrics", headers=headers)
@@ -209,10 +294,20 @@ def test_negotiation(service: Service, accept: str | None, *, openmetrics: bool 
         assert is_openmetrics is openmetrics
 
 
-@pytest.mark.parametrize(("encoding", "zipped"), [
-    (None, False), ("gzip", True), ("gzip;q=0", False), ("identity", False), ("deflate, gzip;q=0.5", True), ("*", None), ("GZIP", True),
-    ("br", False), ("gzip;q=0.0, *", None),
-])
+@pytest.mark.parametrize(
+    ("encoding", "zipped"),
+    [
+        (None, False),
+        ("gzip", True),
+        ("gzip;q=0", False),
+        ("identity", False),
+        ("deflate, gzip;q=0.5", True),
+        ("*", None),
+        ("GZIP", True),
+        ("br", False),
+        ("gzip;q=0.0, *", None),
+    ],
+)
 def test_gzip_if_asked(service: Service, encoding: str | None, *, zipped: bool | None) -> None:
     peer = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
     peer.putrequest("GET", "/metrics", skip_accept_encoding=True)
@@ -235,14 +330,35 @@ def test_case_52_the_same_state_gives_the_same_bytes(repo: Repository) -> None:
         assert len({repo.service.http.get("/metrics", headers={"Accept": accept}).content for _ in range(3)}) == 1
 
 
-@pytest.mark.parametrize("name", [
-    'quo"te', "back\\slash", "new\nline", "tab\t", "ünï 環境 🚀", "\\n", '\\"', "x" * 255, "a{b=\"c\"} 1", "# EOF", "\u2028", "\x00", "é\u0301",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        'quo"te',
+        "back\\slash",
+        "new\nline",
+        "tab\t",
+        "ünï 環境 🚀",
+        "\\n",
+        '\\"',
+        "x" * 255,
+        'a{b="c"} 1',
+        "# EOF",
+        "\u2028",
+        "\x00",
+        "é\u0301",
+    ],
+)
 def test_case_53_any_environment_name_is_parsed_back_equal(repo: Repository, name: str) -> None:
     assert repo.deploy(1, "A", 10, environment=name) == "accepted"
     assert repo.service.scrape(only=repo.name).chain(repo.name, name).success == 1
-    plain = [li for li in repo.service.http.get("/metrics").text.split("\n") if f'repository="{repo.name}"' in li and li.startswith("dora_deployments_total")]
-    samples = [s for f in parse_text("# TYPE dora_deployments_total counter\n" + "\n".join(plain) + "\n") for s in f.samples]
+    plain = [
+        li
+        for li in repo.service.http.get("/metrics").text.split("\n")
+        if f'repository="{repo.name}"' in li and li.startswith("dora_deployments_total")
+    ]
+    samples = [
+        s for f in parse_text("# TYPE dora_deployments_total counter\n" + "\n".join(plain) + "\n") for s in f.samples
+    ]
     assert {s.labels["environment"] for s in samples} == {name}
 
 
@@ -260,7 +376,18 @@ def test_zero_hold_shows_a_newborn_at_0_first() -> None:
         repo.deploy(2, "A", 12, state="failure")
         for accept in (OPENMETRICS, "text/plain"):
             text = service.http.get("/metrics", headers={"Accept": accept}).text
-            values = {li.split(" # ")[0].rsplit(" ", 1)[1] for li in text.splitlines() if li.startswith(("dora_deployments_total", "dora_lead_time_seconds_sum", "dora_changes_merged_total", "dora_lead_time_seconds_bucket"))}
+            values = {
+                li.split(" # ")[0].rsplit(" ", 1)[1]
+                for li in text.splitlines()
+                if li.startswith(
+                    (
+                        "dora_deployments_total",
+                        "dora_lead_time_seconds_sum",
+                        "dora_changes_merged_total",
+                        "dora_lead_time_seconds_bucket",
+                    )
+                )
+            }
             assert values == {"0.0"}, values
         held = service.scrape()
         assert held.value("dora_open_failures", repository=repo.name, environment="production", service="") == 1

@@ -23,7 +23,9 @@ def landed(repo: Repository, *names: str, start: float = 1) -> None:
         before = name
 
 
-def test_case_36_failed_deployments_in_a_row_are_failures_each_with_one_recovery_from_the_first(repo: Repository) -> None:
+def test_case_36_failed_deployments_in_a_row_are_failures_each_with_one_recovery_from_the_first(
+    repo: Repository,
+) -> None:
     repo.deploy(1, "A", 10, state="failure")
     repo.deploy(2, "A", 20, state="error")
     repo.deploy(3, "A", 30, state="failure")
@@ -65,7 +67,9 @@ def test_case_38_a_revert_of_a_deployed_pull_request_fails_the_deployment_that_c
     assert (chain.rework, chain.open) == (1, 0)
 
 
-@pytest.mark.parametrize("head", ["revert-77-x", "revert-2-revert-1-x", "revert-x-1", "revert-1", "Revert-1-x", "my-revert-1-x"])
+@pytest.mark.parametrize(
+    "head", ["revert-77-x", "revert-2-revert-1-x", "revert-x-1", "revert-1", "Revert-1-x", "my-revert-1-x"]
+)
 def test_case_38_other_reverts_are_ordinary_changes(repo: Repository, head: str) -> None:
     landed(repo, "A", "B")
     repo.deploy(1, "A", 10)
@@ -95,7 +99,9 @@ def test_case_39_two_reverts_of_one_deployment_are_one_failure_and_two_rework(re
     assert (chain.failures, chain.rework, chain.recovery) == ({"revert": 1}, 2, {"revert": (1, 600)})
 
 
-@pytest.mark.parametrize("marks", [{"labels": ["hotfix"]}, {"head": "hotfix/x"}, {"head": "hotfix-x"}, {"labels": ["HotFix"]}])
+@pytest.mark.parametrize(
+    "marks", [{"labels": ["hotfix"]}, {"head": "hotfix/x"}, {"head": "hotfix-x"}, {"labels": ["HotFix"]}]
+)
 def test_a_hotfix_fails_its_predecessor(repo: Repository, marks: dict[str, object]) -> None:
     landed(repo, "A", "B")
     repo.deploy(1, "A", 10)
@@ -229,8 +235,13 @@ def test_a_label_set_later_counts_then_with_the_time_of_that(repo: Repository) -
     assert repo.issue("opened", 7, opened=20, labels=[]).startswith("ignored")
     assert repo.issue("labeled", 7, opened=20, updated=30, labels=["bug"], label={"name": "bug"}).startswith("ignored")
     assert repo.chain().failures == {}
-    assert repo.issue("labeled", 7, opened=20, updated=35, labels=["Incident", "bug"], label={"name": "Incident"}) == "accepted"
-    assert repo.issue("unlabeled", 7, opened=20, updated=36, labels=["bug"], label={"name": "Incident"}).startswith("ignored")
+    assert (
+        repo.issue("labeled", 7, opened=20, updated=35, labels=["Incident", "bug"], label={"name": "Incident"})
+        == "accepted"
+    )
+    assert repo.issue("unlabeled", 7, opened=20, updated=36, labels=["bug"], label={"name": "Incident"}).startswith(
+        "ignored"
+    )
     assert repo.chain().open == 1
     assert repo.issue("closed", 7, opened=20, closed=65) == "accepted"
     assert repo.chain().recovery == {"incident": (1, 1800)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.acceptance.client import TOKEN, Chain, Repository, Service, at, serving, sha, sign, told
+from tests.acceptance.client import TOKEN, Chain, Json, Repository, Service, at, serving, sha, sign, told
 
 
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
@@ -29,9 +29,13 @@ def pointers(answer: httpx.Response) -> set[str]:
     return {error["pointer"].removeprefix("#") for error in errors}
 
 
-def success(repo: Repository, number: object = "1", minutes: float = 10, **fields: Any) -> dict[str, Any]:
+def success(repo: Repository, number: object = "1", minutes: float = 10, **fields: Json) -> dict[str, Any]:
     return {
-        "type": "deployment.succeeded", "repository": repo.name, "occurred_at": at(minutes), "deployment_id": number, "sha": sha("A"),
+        "type": "deployment.succeeded",
+        "repository": repo.name,
+        "occurred_at": at(minutes),
+        "deployment_id": number,
+        "sha": sha("A"),
     } | fields
 
 
@@ -56,7 +60,10 @@ def test_the_order_is_405_401_415_413_400_422_403(service: Service) -> None:
         assert not limited.scrape().of_repository("acme/z")
 
 
-@pytest.mark.parametrize("authorization", ["-", "", "Bearer", "Bearer x", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"])
+@pytest.mark.parametrize(
+    "authorization",
+    ["-", "", "Bearer", "Bearer x", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"],
+)
 def test_who_is_unknown_gets_401(service: Service, authorization: str) -> None:
     answer = service.push({}, Authorization=authorization)
     problem(answer, 401)
@@ -81,34 +88,84 @@ def test_201_is_new_and_200_a_duplicate_of_the_natural_identity(repo: Repository
     assert answer.json() == {"status": "duplicate"}
 
 
-@pytest.mark.parametrize(("type_", "needed"), [
-    ("deployment.started", {"/deployment_id"}), ("deployment.succeeded", {"/deployment_id", "/sha"}),
-    ("deployment.failed", {"/deployment_id"}), ("deployment.marked_failed", {"/deployment_id"}),
-    ("deployment.recovered", {"/deployment_id"}), ("incident.opened", {"/incident_id"}),
-    ("incident.resolved", {"/incident_id"}), ("change.merged", {"/sha"}),
-])
+@pytest.mark.parametrize(
+    ("type_", "needed"),
+    [
+        ("deployment.started", {"/deployment_id"}),
+        ("deployment.succeeded", {"/deployment_id", "/sha"}),
+        ("deployment.failed", {"/deployment_id"}),
+        ("deployment.marked_failed", {"/deployment_id"}),
+        ("deployment.recovered", {"/deployment_id"}),
+        ("incident.opened", {"/incident_id"}),
+        ("incident.resolved", {"/incident_id"}),
+        ("change.merged", {"/sha"}),
+    ],
+)
 def test_each_type_needs_its_fields(service: Service, type_: str, needed: set[str]) -> None:
     assert pointers(service.push({"type": type_})) == needed | {"/repository", "/occurred_at"}
 
 
-@pytest.mark.parametrize(("field", "value"), [
-    ("type", "deployment.exploded"), ("type", None), ("type", 1), ("repository", "acme"), ("repository", "a/b/c"), ("repository", ""),
-    ("repository", 1), ("repository", None), ("repository", "https://host/acme"), ("occurred_at", "2026-03-02T00:00:00"),
-    ("occurred_at", 1), ("occurred_at", "now"), ("occurred_at", None), ("occurred_at", "2026-03-02"), ("environment", "x" * 65),
-    ("environment", "ü"), ("environment", "a\n"), ("environment", 1), ("service", "x" * 65), ("service", "a:b"), ("service", "a\tb"),
-    ("deployment_id", ""), ("deployment_id", "x" * 129), ("deployment_id", 1.5), ("deployment_id", True), ("deployment_id", None),
-    ("deployment_id", []), ("sha", "abcdef"), ("sha", "a" * 65), ("sha", "g" * 40), ("sha", None), ("sha", 1234567), ("kind", "odd"),
-    ("kind", 1), ("changes", {}), ("changes", [{"id": "x"}] * 501), ("fixes", []), ("fixes", ""), ("surprise", 1),
-    ("incident_id", "i"), ("committed_at", at(1)),
-])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("type", "deployment.exploded"),
+        ("type", None),
+        ("type", 1),
+        ("repository", "acme"),
+        ("repository", "a/b/c"),
+        ("repository", ""),
+        ("repository", 1),
+        ("repository", None),
+        ("repository", "https://host/acme"),
+        ("occurred_at", "2026-03-02T00:00:00"),
+        ("occurred_at", 1),
+        ("occurred_at", "now"),
+        ("occurred_at", None),
+        ("occurred_at", "2026-03-02"),
+        ("environment", "x" * 65),
+        ("environment", "ü"),
+        ("environment", "a\n"),
+        ("environment", 1),
+        ("service", "x" * 65),
+        ("service", "a:b"),
+        ("service", "a\tb"),
+        ("deployment_id", ""),
+        ("deployment_id", "x" * 129),
+        ("deployment_id", 1.5),
+        ("deployment_id", True),
+        ("deployment_id", None),
+        ("deployment_id", []),
+        ("sha", "abcdef"),
+        ("sha", "a" * 65),
+        ("sha", "g" * 40),
+        ("sha", None),
+        ("sha", 1234567),
+        ("kind", "odd"),
+        ("kind", 1),
+        ("changes", {}),
+        ("changes", [{"id": "x"}] * 501),
+        ("fixes", []),
+        ("fixes", ""),
+        ("surprise", 1),
+        ("incident_id", "i"),
+        ("committed_at", at(1)),
+    ],
+)
 def test_anything_else_is_422_with_a_pointer(repo: Repository, field: str, value: object) -> None:
     assert pointers(repo.service.push(success(repo) | {field: value})) == {f"/{field}"}
 
 
-@pytest.mark.parametrize(("change", "pointer"), [
-    ({}, "/changes/1/id"), ({"id": 1.5}, "/changes/1/id"), ({"id": "x", "merged_at": "x"}, "/changes/1/merged_at"),
-    ({"id": "x", "committed_at": "x"}, "/changes/1/committed_at"), ({"id": "x", "odd": 1}, "/changes/1/odd"), (1, "/changes/1"),
-])
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({}, "/changes/1/id"),
+        ({"id": 1.5}, "/changes/1/id"),
+        ({"id": "x", "merged_at": "x"}, "/changes/1/merged_at"),
+        ({"id": "x", "committed_at": "x"}, "/changes/1/committed_at"),
+        ({"id": "x", "odd": 1}, "/changes/1/odd"),
+        (1, "/changes/1"),
+    ],
+)
 def test_changes_are_checked_with_pointers(repo: Repository, change: object, pointer: str) -> None:
     assert pointers(repo.service.push(success(repo, changes=[{"id": "fine"}, change]))) == {pointer}
 
@@ -120,17 +177,28 @@ def test_a_pointer_escapes_and_never_shows_a_value(repo: Repository) -> None:
 
 
 def test_more_than_5_minutes_ahead_is_422(repo: Repository) -> None:
-    now = datetime.now(tz=timezone.utc)
+    now = datetime.now(tz=UTC)
     ahead = success(repo, occurred_at=(now + timedelta(minutes=6)).isoformat())
     assert pointers(repo.service.push(ahead)) == {"/occurred_at"}
     assert repo.service.push(success(repo, occurred_at=(now + timedelta(minutes=4)).isoformat())).status_code == 201
 
 
-@pytest.mark.parametrize("spelling", [
-    "{}", "https://github.com/{}", "https://github.com/{}.git", "https://github.com/{}/", "git@github.com:{}.git", "git@github.com:{}",
-    "ssh://git@github.com/{}.git", "git://github.com/{}.git", "https://user:pw@github.com/{}.git", "http://ghe.example:8080/{}.git",
-    "ssh://git@github.com:22/{}.git",
-])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "{}",
+        "https://github.com/{}",
+        "https://github.com/{}.git",
+        "https://github.com/{}/",
+        "git@github.com:{}.git",
+        "git@github.com:{}",
+        "ssh://git@github.com/{}.git",
+        "git://github.com/{}.git",
+        "https://user:pw@github.com/{}.git",
+        "http://ghe.example:8080/{}.git",
+        "ssh://git@github.com:22/{}.git",
+    ],
+)
 def test_a_clone_url_is_its_repository(service: Service, spelling: str) -> None:
     repo = service.repository()
     assert told(service.push(success(repo) | {"repository": spelling.format(repo.name)})) == "counted"
@@ -154,16 +222,37 @@ def test_defaults_are_production_and_no_service(repo: Repository) -> None:
 
 def test_null_optional_fields_are_absent_or_422_never_5xx(repo: Repository) -> None:
     for field in ("environment", "service", "id", "changes", "kind", "fixes"):
-        assert repo.service.push(success(repo, **{field: None})).status_code in {200, 201, 422}
+        assert repo.service.push(success(repo) | {field: None}).status_code in {200, 201, 422}
 
 
 def test_changes_are_taken_as_they_are(repo: Repository) -> None:
     repo.squash(1, "base", "A", 5)
-    assert told(repo.service.push(success(repo, changes=[
-        {"id": "1", "merged_at": at(1), "committed_at": at(0)}, {"id": "2", "merged_at": at(2)}, {"id": "3", "committed_at": at(4)}, {"id": "4"},
-    ]))) == "counted"
+    assert (
+        told(
+            repo.service.push(
+                success(
+                    repo,
+                    changes=[
+                        {"id": "1", "merged_at": at(1), "committed_at": at(0)},
+                        {"id": "2", "merged_at": at(2)},
+                        {"id": "3", "committed_at": at(4)},
+                        {"id": "4"},
+                    ],
+                )
+            )
+        )
+        == "counted"
+    )
     assert repo.chain() == Chain(success=1, lead=(2, (9 + 8) * 60), commit_lead=(2, (10 + 6) * 60))
-    repo.service.push(success(repo, number=2, minutes=20, sha=sha("B"), changes=[{"id": "1", "merged_at": at(1)}, {"id": "5", "merged_at": at(15)}]))
+    repo.service.push(
+        success(
+            repo,
+            number=2,
+            minutes=20,
+            sha=sha("B"),
+            changes=[{"id": "1", "merged_at": at(1)}, {"id": "5", "merged_at": at(15)}],
+        )
+    )
     assert repo.chain().lead == (3, (9 + 8 + 5) * 60)
     repo.service.push(success(repo, number=3, minutes=30, sha=sha("C"), changes=[]))
     assert repo.chain().lead == (3, (9 + 8 + 5) * 60)
@@ -171,7 +260,9 @@ def test_changes_are_taken_as_they_are(repo: Repository) -> None:
 
 
 def test_the_same_change_twice_in_one_list_is_one(repo: Repository) -> None:
-    answer = repo.service.push(success(repo, changes=[{"id": "1", "merged_at": at(1)}, {"id": "1", "merged_at": at(1)}]))
+    answer = repo.service.push(
+        success(repo, changes=[{"id": "1", "merged_at": at(1)}, {"id": "1", "merged_at": at(1)}])
+    )
     assert answer.status_code in {201, 422}
     assert repo.chain().lead[0] <= 1
 
@@ -192,13 +283,23 @@ def test_case_30_upper_case_hex_is_the_same_sha(repo: Repository) -> None:
 
 
 def test_a_batch_is_atomic_ordered_and_applied_by_time(repo: Repository) -> None:
-    batch = [success(repo, number=3, minutes=30), {"type": "deployment.failed", "repository": repo.name, "occurred_at": at(20), "deployment_id": "2"},
-             success(repo, number=3, minutes=30), {"type": "change.merged", "repository": repo.name, "occurred_at": at(10), "sha": sha("A")}]
+    batch = [
+        success(repo, number=3, minutes=30),
+        {"type": "deployment.failed", "repository": repo.name, "occurred_at": at(20), "deployment_id": "2"},
+        success(repo, number=3, minutes=30),
+        {"type": "change.merged", "repository": repo.name, "occurred_at": at(10), "sha": sha("A")},
+    ]
     answer = repo.service.push(batch)
     assert answer.status_code in {200, 201}
     assert [r["status"] for r in answer.json()["results"]] == ["counted", "counted", "duplicate", "counted"]
     chain = repo.chain()
-    assert chain == Chain(success=1, failure=1, lead=(1, 1200), failures={"deployment_failed": 1}, recovery={"deployment_failed": (1, 600)})
+    assert chain == Chain(
+        success=1,
+        failure=1,
+        lead=(1, 1200),
+        failures={"deployment_failed": 1},
+        recovery={"deployment_failed": (1, 600)},
+    )
     answer = repo.service.push(batch)
     assert answer.status_code == 200
     assert {r["status"] for r in answer.json()["results"]} == {"duplicate"}
@@ -218,7 +319,9 @@ def test_a_batch_has_1_to_100_items(repo: Repository) -> None:
     assert repo.chain().success == 100
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"type":NaN}', b'{"a":1,"a":1}', b'"\\ud800"', b"[" * 100_000, b'{"a":' * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b'{"type":NaN}', b'{"a":1,"a":1}', b'"\\ud800"', b"[" * 100_000, b'{"a":' * 100_000]
+)
 def test_400_is_not_json(service: Service, body: bytes) -> None:
     problem(service.push_bytes(body), 400)
 
@@ -273,48 +376,27 @@ def test_deployment_started_twice_is_a_duplicate(repo: Repository) -> None:
     assert repo.event("deployment.started", 1, deployment_id="1").status_code in {200, 201}
 
 
-@pytest.mark.parametrize("mode", ["structured", "binary", "batch"])
-def test_cloudevents_carry_this_form(service: Service, mode: str) -> None:
-    repo = service.repository()
-    data = success(repo)
-    envelope = {"specversion": "1.0", "type": "com.example.deployment.succeeded", "source": "/ci", "id": "e1", "time": at(10)}
-    if mode == "structured":
-        send = lambda: service.push(envelope | {"datacontenttype": "application/json", "data": data}, Content_Type="application/cloudevents+json")  # noqa: E731  called twice
-    elif mode == "batch":
-        send = lambda: service.push([envelope | {"data": data}], Content_Type="application/cloudevents-batch+json; charset=utf-8")  # noqa: E731  the same
-    else:
-        headers = {f"ce-{k}": v for k, v in envelope.items()}
-        send = lambda: service.push(data, **headers)  # noqa: E731  the same
-    first = send()
-    assert first.status_code in {200, 201}, first.text
-    assert repo.chain().success == 1
-    second = send()
-    assert second.status_code == 200
+@pytest.mark.parametrize(
+    "content_type", ["application/cloudevents+json", "application/cloudevents-batch+json; charset=utf-8"]
+)
+def test_cloudevents_are_refused_plainly_by_this_version(service: Service, content_type: str) -> None:
+    problem(service.push_bytes(b"{}", Content_Type=content_type), 415)
+
+
+def test_a_binary_cloudevent_is_refused_plainly_by_this_version(repo: Repository) -> None:
+    envelope = {
+        "ce-specversion": "1.0",
+        "ce-type": "com.example.deployment.succeeded",
+        "ce-source": "/ci",
+        "ce-id": "e1",
+    }
+    problem(repo.service.push(success(repo), **envelope), 415)
+    assert repo.chain().success == 0
 
 
 def test_unsupported_forms_are_refused_plainly(service: Service) -> None:
     for content_type in ("application/xml", "application/cloudevents+xml", "application/x-www-form-urlencoded"):
         problem(service.push_bytes(b"{}", Content_Type=content_type), 415)
-
-
-CDEVENTS = {
-    "service.deployed": ("service", "counted"), "service.upgraded": ("service", "counted"), "service.rolledback": ("service", "counted"),
-}
-
-
-@pytest.mark.parametrize("version", ["0.3.0", "0.4.1", "0.5.0"])
-@pytest.mark.parametrize("name", list(CDEVENTS))
-def test_cdevents_of_a_service(service: Service, version: str, name: str) -> None:
-    repo = service.repository()
-    body = {
-        "context": {"version" if version < "0.5" else "specversion": version, "id": "c-" + name + version, "source": "/ci",
-                    "type": f"dev.cdevents.{name}.0.1.1", "timestamp": at(10)},
-        "subject": {"id": "my-service", "type": "service", "source": "/ci", "content": {
-            "environment": {"id": "production", "source": "/ci"},
-            "artifactId": f"pkg:git/{repo.name}@{sha('A')}?repository_url=github.com/{repo.name}"}},
-    }
-    answer = service.push(body, Content_Type="application/cloudevents+json") if False else service.push(body)
-    assert answer.status_code in {200, 201, 422}, answer.text
 
 
 def test_started_and_failed_need_no_sha(repo: Repository) -> None:

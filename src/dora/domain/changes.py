@@ -68,7 +68,9 @@ def _brought(ledger: Ledger, push: Push) -> list[_Brought]:
     found = []
     for index, number in merges:
         reachable = [start for start in starts if start <= index]
-        start, made_merge_commit, certain = _window(ledger.pull_requests[number].commits, reachable, index)
+        start, made_merge_commit, certain = _window(
+            ledger.pull_requests[number].commits, reachable, index, whole=push.commits[index] == push.after
+        )
         commits = push.commits[start : index + 1]
         own = commits[:-1] if made_merge_commit else commits
         found.append(
@@ -83,19 +85,26 @@ def _ended_a_push(ledger: Ledger, sha: str) -> bool:
     return any(push.tracked and not push.forced and push.after == sha for push in pushes)
 
 
-def _window(own: int | None, starts: list[int], index: int) -> tuple[int, bool, bool]:
-    """Return where a pull request's commits start, whether a merge commit was made, and whether both are certain."""
+def _window(own: int | None, starts: list[int], index: int, *, whole: bool) -> tuple[int, bool, bool]:
+    """Return where a pull request's commits start, whether a merge commit was made, and whether both are certain.
+
+    Args:
+        own: how many commits it had, if that is known.
+        starts: where they may start, the nearest first.
+        index: where its merge commit stands.
+        whole: whether the push ends with that: then it is the push of this merge, and its count is certain.
+    """
     nearest = starts[0]
     if own is None:
         return nearest, index > nearest, False
+    if whole and index in (own, own - 1):
+        return 0, index == own, True
     for start in starts:
-        brought = index - start + 1
-        if brought == own + 1:
-            return start, True, True
-        if brought == own:
-            return start, False, True
+        if index - start + 1 in (own, own + 1):
+            return start, index > start, False
     if index - nearest + 1 < own:
-        return nearest, False, False  # squashed, or rebased without its merges and empty commits
+        # Squashed; or, of several commits in a push of their own, rebased without its merges and empty commits.
+        return nearest, index > nearest and not (whole and nearest == 0), False
     return index - own, True, False  # more than it had: something else came along
 
 
@@ -175,9 +184,10 @@ class Reading:
     def _belongs(self, sha: str, *, within: frozenset[str], deployed: Container[str], at: Instant) -> bool:
         """Return whether a commit is part of a pull request that was merged when the deployment succeeded."""
         landed = self.ledger.commits.get(sha)
-        told = landed.pull_requests or () if landed else ()
-        shown = (one.number for _, one in self._merges_in(sha) if sha in one.commits)
-        for number in (*told, *shown):
+        told = landed.pull_requests if landed else None
+        # What GitHub told is certain; without it the position in a push has to do.
+        numbers = told if told is not None else (one.number for _, one in self._merges_in(sha) if sha in one.commits)
+        for number in numbers:
             merged = self.ledger.pull_requests.get(number)
             if merged is not None and (
                 merged.merged_at <= at or merged.merge_commit in within or merged.merge_commit in deployed

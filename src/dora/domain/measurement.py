@@ -155,19 +155,29 @@ class Measuring:
         self._begin_known(self._measurement(deployment, environment, counted=counted))
 
     def _begin_known(self, measurement: Measurement) -> None:
-        """Find out whether a deployment whose changes are known goes back, now or when the ledger tells."""
+        """Find out whether a deployment whose changes are known goes back, now or when the ledger or GitHub tells."""
         if measurement.base is not None:
-            measurement.known = measurement.settled = True
+            measurement.known = True
+            # Without a predecessor of this environment name GitHub is asked for one: it may be known to have gone back.
+            may_go_back = measurement.fresh and (measurement.before is not None or measurement.find_predecessor)
+            measurement.lookups = measurement.lookups and may_go_back
+            measurement.settled = not measurement.lookups
             self.chain.unmeasured.append(measurement)
-            self._try_known(measurement)
+            self._advance()
 
-    def _try_known(self, measurement: Measurement) -> None:
+    def _try_known(self, measurement: Measurement) -> bool:
         span = self._between(measurement)
         if isinstance(span, Gap):
             measurement.missing = span.missing
-            return
-        self._ship(span.commits, measurement.deployment_id)
-        self._evidence(measurement, (), behind=span.behind)
+            if measurement.lookups:
+                self._ask(measurement, Asked.RANGE, None)
+            return False
+        self._end_known(measurement, span.commits, behind=span.behind)
+        return True
+
+    def _end_known(self, measurement: Measurement, commits: Iterable[str], *, behind: bool) -> None:
+        self._ship(commits, measurement.deployment_id)
+        self._evidence(measurement, (), behind=behind)
         self.chain.unmeasured.remove(measurement)
 
     def landed(self, commits: frozenset[str] | None) -> None:
@@ -179,9 +189,7 @@ class Measuring:
                 measurement.answered = False
         if touched:
             for measurement in tuple(self.chain.unmeasured):
-                if measurement.known:
-                    self._try_known(measurement)
-                elif measurement.settled:
+                if measurement.settled and not measurement.known:
                     self._try_first(measurement)
             self._advance()
 
@@ -201,7 +209,9 @@ class Measuring:
                 measurement.base, measurement.base_at = found.predecessor.sha, found.predecessor.succeeded_at
                 measurement.before = found.predecessor.deployment_id
         commits = tuple(commit.sha for commit in found.commits)
-        if found.unknown is not None:
+        if measurement.known:
+            self._end_known(measurement, commits, behind=found.behind)
+        elif found.unknown is not None:
             self._end_unknown(measurement, found.unknown, commits)
         elif asked is Asked.DETAILS or measurement.base is None:
             measurement.answered = True
@@ -220,15 +230,20 @@ class Measuring:
     def _advance(self) -> None:
         """Measure what can be measured, in order; ask what must be asked."""
         for measurement in tuple(self.chain.unmeasured):
-            if not measurement.settled and not self._try(measurement) and not measurement.settled:
+            if measurement.settled and not measurement.known:
+                continue
+            if not self._try(measurement) and not measurement.settled:
                 break
         self._show_pending()
 
     def _give_up_before(self, place: Key) -> None:
         """Close what waits for missing deliveries: the chain's next success is here."""
+        waiting = False
         for measurement in tuple(self.chain.unmeasured):
-            if measurement.place >= place or (measurement.lookups and not measurement.settled):
-                continue
+            asking = measurement.lookups and not measurement.settled
+            waiting = waiting or asking
+            if measurement.place >= place or asking or (measurement.known and waiting):
+                continue  # what is known goes behind what GitHub is asked about: its turn has not come
             if not measurement.settled and not self._try(measurement) and not measurement.settled:
                 self._unknown(measurement, Unknown.FIRST_DEPLOYMENT if measurement.base is None else Unknown.NO_TOKEN)
             if measurement in self.chain.unmeasured:
@@ -241,11 +256,13 @@ class Measuring:
             self.chain.pending = pending
             self.emit(PendingLookups(self.chain.labels, pending))
 
-    def _try(self, measurement: Measurement) -> bool:
+    def _try(self, measurement: Measurement) -> bool:  # noqa: PLR0911 - one way out a stage
         """Measure a deployment if that can be done now. Returns whether it is done with."""
         if measurement.find_predecessor:
             self._ask(measurement, Asked.PREDECESSOR, None)
             return False
+        if measurement.known:
+            return self._try_known(measurement)
         if measurement.base is None:
             return self._try_first(measurement)
         span = self._between(measurement)

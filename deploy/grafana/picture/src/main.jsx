@@ -7,6 +7,7 @@ import {
   FieldType,
   ThemeContext,
   applyFieldOverrides,
+  cacheFieldDisplayNames,
   createTheme,
   dateTime,
   getDisplayValueAlignmentFactors,
@@ -28,7 +29,11 @@ const NAMES = /\$\{?(\w+)\}?/g;
 
 // Grafana registers these with their editors, which nothing here needs.
 const PROPERTIES = ['unit', 'decimals', 'noValue', 'mappings', 'thresholds', 'color', 'links', 'min', 'max', 'displayName'];
-const CUSTOM = ['width', 'cellOptions'];
+const CUSTOM = [
+  ...['width', 'align', 'cellOptions', 'filterable', 'inspect', 'drawStyle', 'lineInterpolation', 'lineWidth', 'fillOpacity'],
+  ...['gradientMode', 'pointSize', 'showPoints', 'spanNulls', 'stacking', 'axisPlacement', 'axisLabel', 'axisColorMode'],
+  ...['axisSoftMax', 'scaleDistribution', 'hideFrom', 'thresholdsStyle'],
+];
 const item = (id, path, isCustom) => ({
   id,
   path,
@@ -98,13 +103,15 @@ async function prepared(panel, answers, interpolate) {
     data[0].fields.at(-1).name = 'Value';
   }
   data = await firstValueFrom(transformDataFrame(panel.transformations, data.filter((frame) => frame.length > 0)));
-  return applyFieldOverrides({
+  const shown = applyFieldOverrides({
     data,
     fieldConfig: panel.fieldConfig,
     replaceVariables: interpolate,
     theme,
     timeZone: 'utc',
   });
+  cacheFieldDisplayNames(shown);
+  return shown;
 }
 
 function Figures({ panel, data, width, height, interpolate }) {
@@ -126,6 +133,7 @@ function Figures({ panel, data, width, height, interpolate }) {
       justifyMode={panel.options.justifyMode}
       textMode={panel.options.textMode}
       wideLayout={panel.options.wideLayout}
+      text={panel.options.text}
       alignmentFactors={alignmentFactors}
       width={w}
       height={h}
