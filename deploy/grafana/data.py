@@ -47,7 +47,8 @@ def is_the_data_good() -> Json:
     return dashboard(
         "dora-data",
         "Is the data good?",
-        "What is measured and what is missing, why, and what helps; what comes in and what is refused; GitHub's budget.",
+        "What is measured and what is missing, why, and what helps; what comes in and what is refused; "
+        "GitHub's budget.",
         [
             datasource(),
             labels_of("environment", "Environment", "label_values(dora_deployments_total, environment)", many=True),
@@ -126,7 +127,8 @@ def _glance() -> list[Json]:
         ),
         figures(
             "Counters begun again",
-            "How often a counter fell back to 0 within the window: a restart without state. What happened in between is "
+            "How often a counter fell back to 0 within the window: a restart without state. What happened in "
+            "between is "
             "missing.",
             [now("max(resets(dora_deployments_total[$window]))")],
             unit="short",
@@ -142,16 +144,15 @@ def _coverage() -> list[Json]:
     return [
         rows(
             "Coverage",
-            "Each chain: its successful deployments, how many of them are fully measured, how many wait, since when it is "
+            "Each chain: its successful deployments, how many of them are fully measured, how many wait, "
+            "since when it is "
             "scraped (to ten minutes), and when it was last deployed.",
             [
                 Column("Deployed", named(f"sum by ({CHAIN_LABELS}) ({m.SUCCESSES})"), m.COUNT),
                 Column(
                     "Measured",
                     named(share),
-                    Look(
-                        unit="percentunit", decimals=0, thresholds=steps((None, POOR), (0.8, FAIR), (0.95, GOOD))
-                    ),
+                    Look(unit="percentunit", decimals=0, thresholds=steps((None, POOR), (0.8, FAIR), (0.95, GOOD))),
                 ),
                 Column("Changes", named(m.observed("dora_lead_time_seconds")), m.COUNT),
                 Column("With first commit", named(m.observed("dora_commit_lead_time_seconds")), m.COUNT),
@@ -238,7 +239,8 @@ def _incoming() -> list[Json]:
     return [
         lines(
             "Events in the last hour, by outcome",
-            "Genuine events of watched repositories. counted: a number stepped or a look-up began. stored: kept for later. "
+            "Genuine events of watched repositories. counted: a number stepped or a look-up began. stored: "
+            "kept for later. "
             "duplicate: known already. ignored: of no interest.",
             [
                 Query(
@@ -279,7 +281,11 @@ def _incoming() -> list[Json]:
             "Pull requests merged in the window, beside deployments (all environments together). Merges without "
             "deployments: nobody tells of the deployments.",
             [
-                Column("Merged", f"sum by (repository) (repository:dora_changes_merged:increase$window{{{REPOSITORY}}})", m.COUNT),
+                Column(
+                    "Merged",
+                    f"sum by (repository) (repository:dora_changes_merged:increase$window{{{REPOSITORY}}})",
+                    m.COUNT,
+                ),
                 Column("Deployed", f"sum by (repository) ({m.SUCCESSES})", m.COUNT),
             ],
             labels=[("repository", "Repository")],
@@ -324,7 +330,8 @@ def _github() -> list[Json]:
         ),
         lines(
             "Oldest question",
-            "How long the oldest look-up has waited for GitHub's answer. It comes down within a minute of GitHub's recovery.",
+            "How long the oldest look-up has waited for GitHub's answer. It comes down within a minute of "
+            "GitHub's recovery.",
             [Query("max by (instance) (dora_oldest_question_age_seconds)", "{{instance}}")],
             unit="s",
             width=8,
@@ -339,7 +346,8 @@ def _process() -> list[Json]:
             "Requests a second at both doors.",
             [
                 Query(
-                    'sum by (route, status) (rate(dora_http_requests_total{route=~"/webhooks/github|/api/event"}[$__rate_interval]))',
+                    "sum by (route, status) (rate(dora_http_requests_total"
+                    '{route=~"/webhooks/github|/api/event"}[$__rate_interval]))',
                     "{{route}} {{status}}",
                 )
             ],

@@ -1,7 +1,7 @@
 """DORA's metrics as the dashboards ask for them, from the recorded rules of deploy/prometheus/rules/dora.yml.
 
-`$window` is part of a rule's name. What the variables choose is added up before anything is divided or ranked: a ratio of
-sums, a quantile of added buckets.
+`$window` is part of a rule's name. What the variables choose is added up before anything is divided or ranked: a ratio
+of sums, a quantile of added buckets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIME_BANDS = (
 
 FREQUENCY_BANDS = (
     # "On demand" is an intention: a count cannot tell it from "at least daily".
-    Band("5–6 of 6, daily", least=1, color=GOOD),
+    Band("5 or 6 of 6, daily", least=1, color=GOOD),
     Band("4 of 6, weekly", least=1 / 7, color=FAIR),
     Band("3 of 6, monthly", least=1 / 30, color=POOR),
     Band("2 of 6, half-yearly", least=1 / 180, color=BAD),

@@ -62,7 +62,12 @@ def overview() -> Json:
             ),
             window(),
         ],
-        [Row("", _context()), Row("The five metrics over $window", _five()), Row("Repositories", [_table()]), _course()],
+        [
+            Row("", _context()),
+            Row("The five metrics over $window", _five()),
+            Row("Repositories", [_table()]),
+            _course(),
+        ],
         since="now-30d",
     )
 
@@ -71,7 +76,8 @@ def _context() -> list[Json]:
     return [
         figures(
             "Chains in the figures",
-            "How many applications (repository and service) the figures below add up. DORA measures one at a time and warns "
+            "How many applications (repository and service) the figures below add up. DORA measures one at a "
+            "time and warns "
             "of comparing or blending unlike ones: choose one above.",
             [now(f"count({m.recorded('dora_deployments_per_day', 'increase')})")],
             unit="short",
@@ -81,7 +87,8 @@ def _context() -> list[Json]:
         ),
         figures(
             "Measured deployments",
-            "Coverage: the share of successful deployments in the window of which no change is unknown. What is missing, "
+            "Coverage: the share of successful deployments in the window of which no change is unknown. What "
+            "is missing, "
             "and why, is in the dashboard *Is the data good?*.",
             [now(f"clamp_min(1 - {m.divided(m.UNKNOWN, m.SUCCESSES)}, 0)")],
             unit="percentunit",
@@ -92,7 +99,8 @@ def _context() -> list[Json]:
         ),
         figures(
             "Look-ups pending",
-            "Deployments whose changes are still to be measured: they wait for GitHub or for a missing delivery. The lead "
+            "Deployments whose changes are still to be measured: they wait for GitHub or for a missing "
+            "delivery. The lead "
             "times will still gain from them.",
             [now(f"sum(max by (repository, environment, service) (dora_pending_lookups{{{CHAINS}}}))")],
             unit="short",
@@ -119,7 +127,8 @@ def _context() -> list[Json]:
         ),
         figures(
             "Days of data",
-            "For how much of the window the oldest of the chosen chains has been scraped, to ten minutes. A frequency is "
+            "For how much of the window the oldest of the chosen chains has been scraped, to ten minutes. A "
+            "frequency is "
             "divided by the whole window all the same: before it is full, it is too low.",
             [
                 now(
@@ -140,7 +149,8 @@ def _five() -> list[Json]:
     return [
         figures(
             "Deployment frequency",
-            "Successful deployments. Band: of the six answers of DORA's Quick Check, 6 the best; at least daily, weekly, "
+            "Successful deployments. Band: of the six answers of DORA's Quick Check, 6 the best; at least "
+            "daily, weekly, "
             "monthly. That a team deploys *on demand* cannot be seen in a count.",
             [
                 now(f"sum({m.PER_WEEK})", "pace"),
@@ -171,8 +181,10 @@ def _five() -> list[Json]:
         figures(
             "Change failure rate",
             "As DORA words it: deployments that reached users and then needed intervention (rollback, revert, hotfix, "
-            "incident, report) over successful deployments. Beside it every cause, failed attempts included, over every "
-            "attempt. A window counts failures when they are found out. Score: DORA's Quick Check has no bands here, it takes "
+            "incident, report) over successful deployments. Beside it every cause, failed attempts included, "
+            "over every "
+            "attempt. A window counts failures when they are found out. Score: DORA's Quick Check has no "
+            "bands here, it takes "
             "10 - 10 x rate.",
             [
                 now(m.divided(m.FAILURES, m.SUCCESSES), "rate"),
@@ -189,7 +201,8 @@ def _five() -> list[Json]:
         ),
         _time(
             "Recovery time",
-            "From the beginning of a failure to its end, one observation a failure that ended. What has not ended is not in "
+            "From the beginning of a failure to its end, one observation a failure that ended. What has not "
+            "ended is not in "
             "it: see the open failures.",
             RECOVERY,
             "recoveries",
@@ -197,7 +210,8 @@ def _five() -> list[Json]:
         ),
         figures(
             "Rework rate",
-            "Successful deployments that were unplanned: a rollback, a revert of what had been deployed, a hotfix. Score: "
+            "Successful deployments that were unplanned: a rollback, a revert of what had been deployed, a "
+            "hotfix. Score: "
             "10 - 10 x rate, as DORA's Quick Check has it.",
             [
                 now(m.divided(m.REWORK, m.SUCCESSES), "rate"),
@@ -217,7 +231,8 @@ def _five() -> list[Json]:
 def _time(title: str, says: str, family: str, observations: str, height: int) -> Json:
     return figures(
         title,
-        f"{says} Band: of the six answers of DORA's Quick Check, 6 the best. p90 is shown from {m.MANY_CHANGES} observations on.",
+        f"{says} Band: of the six answers of DORA's Quick Check, 6 the best. p90 is shown from "
+        f"{m.MANY_CHANGES} observations on.",
         [
             now(m.ranked(family, 0.5, 1), "median"),
             now(m.ranked(family, 0.5, 1), "band"),
@@ -235,7 +250,8 @@ def _time(title: str, says: str, family: str, observations: str, height: int) ->
 def _table() -> Json:
     return rows(
         "Repositories",
-        "Each chain by itself, over $window. A dash: nothing was observed, which is not 0. The two columns of changes count "
+        "Each chain by itself, over $window. A dash: nothing was observed, which is not 0. The two columns "
+        "of changes count "
         "what stands behind the medians before them; p90 needs ten changes. Order is no ranking.",
         m.columns(),
         labels=[("repository", "Repository"), ("environment", "Environment"), ("service", "Service")],
@@ -259,7 +275,8 @@ def _course() -> Row:
             ),
             lines(
                 "Lead time from merge, median",
-                "No line where no change was observed. Ten observations say more than two: see the counts in the table.",
+                "No line where no change was observed. Ten observations say more than two: see the counts in "
+                "the table.",
                 [Query(m.recorded(LEAD, "p50_increase"), BY_CHAIN)],
                 unit="s",
             ),

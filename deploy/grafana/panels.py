@@ -117,8 +117,8 @@ class Look:
         return found
 
 
-def _panel(
-    kind: str, title: str, says: str, width: int, height: int, queries: Sequence[Query], *, table: bool = False
+def _panel(  # noqa: PLR0913 - a panel is described by what it shows
+    kind: str, title: str, says: str, queries: Sequence[Query], *, width: int, height: int, table: bool = False
 ) -> Json:
     return {
         "type": kind,
@@ -148,7 +148,7 @@ def figures(  # noqa: PLR0913 - a panel is described by what it shows
     no_value: str = NOTHING,
 ) -> Json:
     """Return a panel of one or more figures, one for each query, under each other."""
-    panel = _panel("stat", title, says, width, height, queries)
+    panel = _panel("stat", title, says, queries, width=width, height=height)
     defaults: Json = {
         "unit": unit,
         "noValue": no_value,
@@ -195,7 +195,7 @@ def lines(  # noqa: PLR0913 - a panel is described by what it shows
     dots: bool = False,
 ) -> Json:
     """Return a panel of values over time."""
-    panel = _panel("timeseries", title, says, width, height, queries)
+    panel = _panel("timeseries", title, says, queries, width=width, height=height)
     defaults: Json = {
         "unit": unit,
         "noValue": NOTHING,
@@ -254,16 +254,16 @@ def rows(  # noqa: PLR0913 - a panel is described by what it shows
     width: int = COLUMNS,
     height: int = 10,
     label_looks: Json | None = None,
-    empty: str = "–",
+    empty: str = "-",
 ) -> Json:
     """Return a table: a row for each combination of the labels, a column for each query.
 
-    Args:
-        labels: Of the queries' results, with their headings.
-        label_looks: Properties of overrides by heading, for columns of labels.
-        empty: What a table without rows says, and a cell without a value: nothing was observed for it.
+    `labels` are those of the queries' results, with their headings; `label_looks` the properties of overrides for them,
+    by heading. `empty` is what a table without rows says, and a cell without a value: nothing was observed for it.
     """
-    panel = _panel("table", title, says, width, height, [now(column.expr) for column in columns], table=True)
+    panel = _panel(
+        "table", title, says, [now(column.expr) for column in columns], width=width, height=height, table=True
+    )
     refs = string.ascii_uppercase[: len(columns)]
     # With one query Grafana calls its column Value.
     values = [f"Value #{ref}" for ref in refs] if len(columns) > 1 else ["Value"]
@@ -316,7 +316,7 @@ def rows(  # noqa: PLR0913 - a panel is described by what it shows
 
 def named(expr: str) -> str:
     """Return the query with a dash for a service that has no name: a table needs a value in every row."""
-    return f'label_replace({expr}, "service", "–", "service", "")'
+    return f'label_replace({expr}, "service", "-", "service", "")'
 
 
 def link(heading: str, title: str, url: str) -> Json:

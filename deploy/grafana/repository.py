@@ -12,6 +12,7 @@ from deploy.grafana.panels import (
     POOR,
     Column,
     Json,
+    Look,
     Query,
     Row,
     dashboard,
@@ -34,7 +35,8 @@ def one_repository() -> Json:
     return dashboard(
         "dora-repository",
         "One repository",
-        "A repository's environments and services side by side: what was deployed, how long changes took, what failed and "
+        "A repository's environments and services side by side: what was deployed, how long changes took, "
+        "what failed and "
         "why, and the single changes behind the numbers.",
         [
             datasource(),
@@ -89,8 +91,10 @@ def _changes() -> list[Json]:
         ),
         lines(
             "Single changes, by lead time",
-            "A dot for each change of which Prometheus keeps an exemplar (--enable-feature=exemplar-storage): its lead time "
-            "from merge, its commit and its deployment. The other points: the slowest change of the moment, rounded up to "
+            "A dot for each change of which Prometheus keeps an exemplar "
+            "(--enable-feature=exemplar-storage): its lead time "
+            "from merge, its commit and its deployment. The other points: the slowest change of the moment, "
+            "rounded up to "
             "its bucket's edge.",
             [
                 Query(
@@ -129,7 +133,8 @@ def _changes() -> list[Json]:
 def _shares(title: str, family: str) -> Json:
     return figures(
         title,
-        "The share of the window's changes that were live within an hour, a day, a week. Exact: those are buckets' edges. "
+        "The share of the window's changes that were live within an hour, a day, a week. Exact: those are "
+        "buckets' edges. "
         "Of all environments and services that are chosen.",
         [
             now(m.share(family, m.HOUR), "an hour"),
@@ -158,7 +163,8 @@ def _failures() -> list[Json]:
         ),
         lines(
             "Failures by cause",
-            "Failed deployments, by the first evidence; each point looks back over $window. deployment_failed is an attempt "
+            "Failed deployments, by the first evidence; each point looks back over $window. "
+            "deployment_failed is an attempt "
             "that did not reach users: DORA's rate leaves it out.",
             [Query(f"sum by (cause) ({m.ALL_FAILURES})", "{{cause}}")],
             unit="short",
@@ -195,7 +201,8 @@ def _failures() -> list[Json]:
         ),
         lines(
             "Incidents",
-            "Opened and resolved, whether a deployment can be held against them or not. Each point looks back over $window.",
+            "Opened and resolved, whether a deployment can be held against them or not. Each point looks "
+            "back over $window.",
             [Query(f"sum by (state) ({m.recorded('dora_incidents', 'increase', extra='_state')})", "{{state}}")],
             unit="short",
             decimals=0,
@@ -233,7 +240,7 @@ def _merging() -> list[Json]:
                 Column(
                     "Deployments",
                     f"sum by (environment, service, reason) ({m.UNKNOWN}) > 0",
-                    m.Look(unit="short", decimals=0, thresholds=steps((None, NEUTRAL), (1, FAIR))),
+                    Look(unit="short", decimals=0, thresholds=steps((None, NEUTRAL), (1, FAIR))),
                 )
             ],
             labels=[("environment", "Environment"), ("service", "Service"), ("reason", "Reason")],

@@ -17,7 +17,7 @@ from pathlib import Path
 WRITTEN = Path(__file__).with_name("rules") / "dora.yml"
 
 CHAIN = ("repository", "environment", "service")
-"""What DORA's metrics are measured of: an application (or a service of it) in one environment. Nothing is summed further."""
+"""What DORA measures: an application (or a service of it) in one environment. Nothing is summed further."""
 
 LEAD_TIMES = ("dora_lead_time_seconds", "dora_commit_lead_time_seconds")
 RECOVERY_TIME = "dora_recovery_time_seconds"
@@ -154,7 +154,7 @@ def measures(window: Window) -> list[Rule]:
         Rule(
             f"{level(*CHAIN)}:dora_deployments_per_day:increase{window}",
             f"sum by ({listed(*CHAIN)}) ({successes}) / {window.days}\n",
-            "Deployment frequency. A chain that is younger than the window is divided by the whole window all the same.",
+            "Deployment frequency. A chain younger than the window is divided by the whole window all the same.",
         ),
         ratio(
             "dora_change_failures_per_deployments",

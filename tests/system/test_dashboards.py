@@ -257,8 +257,12 @@ def test_the_recorded_week_is_the_one_that_was_told(prometheus: Prometheus) -> N
 
     for window in ("7d", "30d", "90d"):
         said = [
-            production(f'{level}_result:dora_deployments:increase{window}{{environment="production", result="success"}}'),
-            production(f'{level}_result:dora_deployments:increase{window}{{environment="production", result="failure"}}'),
+            production(
+                f'{level}_result:dora_deployments:increase{window}{{environment="production", result="success"}}'
+            ),
+            production(
+                f'{level}_result:dora_deployments:increase{window}{{environment="production", result="failure"}}'
+            ),
             production(f'{level}:dora_lead_time_seconds_count:increase{window}{{environment="production"}}'),
             production(f'{level}:dora_rework_deployments:increase{window}{{environment="production"}}'),
         ]

@@ -1,12 +1,15 @@
 """Draws the dashboards' pictures for the documents, without a Grafana server.
 
-    npm install --prefix .cache/picture      # after copying package.json, .npmrc, index.html, vite.config.js and src there
+    mkdir -p .cache/picture && cp -r deploy/grafana/picture/. .cache/picture
+    npm install --prefix .cache/picture
     python -m deploy.grafana.picture.draw .cache/picture docs
 
 The demo's week is told to a real service; what it would have shown to a scrape every ten minutes becomes a Prometheus'
 history; that Prometheus answers every query of every dashboard over the week; and Grafana's own components draw the
 answers in a headless Chromium. Needs prometheus, promtool, npx and chromium on the path.
 """
+
+# ruff: noqa: S603, S607 - it starts the project's own programs and those of Prometheus and npm
 
 from __future__ import annotations
 
@@ -92,8 +95,8 @@ def history(folder: Path, end: datetime) -> None:
             at += STEP
         written.write("# EOF\n")
     import_(text, folder)
-    # A rule that reads another finds it written by the pass before. promtool can do this too, with a block for each rule
-    # and every two hours; it takes a quarter of an hour.
+    # A rule that reads another finds it written by the pass before. promtool can do this too, with a block for each
+    # rule and every two hours; it takes a quarter of an hour.
     for second in (False, True):
         with prometheus(folder) as ask, text.open("w", encoding="utf-8") as written:
             for group, _, rules in make_rules.groups():
@@ -125,7 +128,11 @@ def scraped(body: str, job: str, at: datetime, seen: set[str], written: TextIO) 
         if line.startswith("#") or not line.startswith("dora_"):
             continue
         series, value = line.rsplit(" ", 1)
-        series = series[:-1] + f',job="{job}",instance="app:8080"}}' if series.endswith("}") else f'{series}{{job="{job}",instance="app:8080"}}'
+        series = (
+            series[:-1] + f',job="{job}",instance="app:8080"}}'
+            if series.endswith("}")
+            else f'{series}{{job="{job}",instance="app:8080"}}'
+        )
         if series not in seen:
             seen.add(series)
             if re.match(r"\w+_(total|bucket|count|sum)\{", series):
@@ -140,7 +147,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def started(command: list[str], client: httpx.Client, ready: str, environ: dict[str, str] | None = None) -> Iterator[None]:
+def started(
+    command: list[str], client: httpx.Client, ready: str, environ: dict[str, str] | None = None
+) -> Iterator[None]:
     """Start a program, wait until it is ready, and stop it in the end."""
     process = subprocess.Popen(command, env=environ)
     try:
@@ -190,7 +199,10 @@ def prometheus(folder: Path) -> Iterator[httpx.Client]:
         f"--query.lookback-delta={LOOKBACK}",
         "--log.level=error",
     ]
-    with httpx.Client(base_url=f"http://{bind}", trust_env=False, timeout=120) as client, started(command, client, "/-/ready"):
+    with (
+        httpx.Client(base_url=f"http://{bind}", trust_env=False, timeout=120) as client,
+        started(command, client, "/-/ready"),
+    ):
         yield client
 
 
@@ -219,7 +231,7 @@ def answers(built: Json, ask: httpx.Client, end: datetime) -> Json:
 
 
 def asked(ask: httpx.Client, expr: str, end: datetime, *, step: timedelta | None) -> list[Json]:
-    """Return the series that answer a query, at one moment or over the week; where one has no value at a point, null."""
+    """Return the series that answer a query, at one moment or over the week; null where one has no value."""
     if step is None:
         answer = ask.get("/api/v1/query", params={"query": expr, "time": str(end.timestamp())})
         found = answer.raise_for_status().json()["data"]["result"]

@@ -97,7 +97,7 @@ def _window(own: int | None, starts: list[int], index: int, *, whole: bool) -> t
     nearest = starts[0]
     if own is None:
         return nearest, index > nearest, False
-    if whole and index in (own, own - 1):
+    if whole and starts == [0] and index in (own, own - 1):
         return 0, index == own, True
     for start in starts:
         if index - start + 1 in (own, own + 1):

@@ -48,6 +48,7 @@ _COUNTED = Outcome(Status.COUNTED)
 _STORED = Outcome(Status.STORED)
 _DUPLICATE = Outcome(Status.DUPLICATE)
 _TOO_OLD = Outcome(Status.IGNORED, Ignored.TOO_OLD)
+_NO_INCIDENT = Outcome(Status.IGNORED, Ignored.LABEL)
 _LIMIT = Outcome(Status.IGNORED, Ignored.LIMIT)
 
 
@@ -113,7 +114,9 @@ class Core:
         return self._judge_known(fact, state) or self._judge_room(fact, state, limits)
 
     def _judge_unknown(self, fact: f.Fact) -> Outcome | None:
-        return Outcome(Status.IGNORED, Ignored.UNASKED) if isinstance(fact, f.ChangesFound) else None
+        if isinstance(fact, f.ChangesFound):
+            return Outcome(Status.IGNORED, Ignored.UNASKED)
+        return _NO_INCIDENT if isinstance(fact, f.IncidentResolved) and not fact.labelled else None
 
     def _judge_room(self, fact: f.Fact, state: RepositoryState, limits: Limits | None) -> Outcome | None:
         environment = getattr(fact, "environment", None)
@@ -168,6 +171,9 @@ class Core:
 
     def _judge_incident(self, fact: f.IncidentFact, state: RepositoryState) -> Outcome | None:
         incident = state.incidents.known.get(fact.incident_id)
+        unopened = incident is None or incident.opened_at is None
+        if unopened and isinstance(fact, f.IncidentResolved) and not fact.labelled:
+            return _NO_INCIDENT
         if incident is None:
             return _TOO_OLD if state.incidents.too_old(fact.incident_id, fact.at) else None
         known = incident.opened_at if isinstance(fact, f.IncidentOpened) else incident.resolved_at

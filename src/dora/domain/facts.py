@@ -186,6 +186,8 @@ class IncidentResolved:
     environment: Environment | None = None
     deployment_id: str | None = None
     key: IdempotencyKey | None = None
+    labelled: bool = True
+    """False if it is a GitHub issue that is not labelled an incident (any more): it is one if it was one before."""
 
 
 @frozen(kw_only=True)

@@ -294,6 +294,8 @@ class Measuring:
         if self._wants_details(measurement, commits):
             return False
         self._take(measurement, commits, behind=False)
+        # What another deployment of the chain brought already, though it comes later in time, is not unknown.
+        measurement.observed = measurement.observed or len(commits) < len(every)
         if measurement.observed or measurement.lookups or not self._delivery_is_missing(measurement.sha):
             if not measurement.observed and not measurement.settled:
                 self._unknown(measurement, Unknown.FIRST_DEPLOYMENT)

@@ -28,6 +28,8 @@ class Ignored(StrEnum):
 
     LIMIT = "limit"
     TOO_OLD = "too_old"
+    LABEL = "label"
+    """An issue ended that was never an incident."""
     UNASKED = "unasked"
     """An answer to a question that is not open (any more)."""
 

@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+
 from deploy.grafana.build import FOLDER, dashboards, text
 from deploy.grafana.panels import COLUMNS
 from deploy.prometheus import make_rules
@@ -154,7 +155,9 @@ def lost(ours: object, theirs: object, path: str = "") -> list[str]:
     """Return the paths of what is in ours and not, or otherwise, in theirs."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         missing = [f"{path}/{key}" for key in ours if key not in theirs]
-        return missing + [deep for key in ours if key in theirs for deep in lost(ours[key], theirs[key], f"{path}/{key}")]
+        return missing + [
+            deep for key in ours if key in theirs for deep in lost(ours[key], theirs[key], f"{path}/{key}")
+        ]
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
         return [
             deep

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from deploy.prometheus import make_rules
-
 from dora.adapters.prometheus.families import FAMILIES, Kind, Level
 
 LONGEST_INTERVAL = 4

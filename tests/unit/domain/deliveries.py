@@ -92,13 +92,17 @@ class _Bounds:
         merge = self.events[place]
         assert merge.node is not None
         push = place + 1 if self._is_push_of(place + 1, merge.node.sha) else place - 1
-        if push > place and self.choose.chance(50) and self._listed_once(push):
+        alone = self._listed_once(push)
+        if push > place and self.choose.chance(50) and alone:
             self.order.put(place, push)
             return
         for other, event in enumerate(self.events):
             contains = event.role == "success" and event.node is not None and event.node.reach & merge.claims
             if contains and place < other:
                 self.order.put(place, other)
+            if contains and push < other and not alone:
+                # Known from another push, its commits look like direct ones until their own push says whose they are.
+                self.order.put(push, other)
 
     def _hasty(self, deployed: Event) -> bool:
         """Say whether what is known at once could be judged otherwise later; what has been observed stands.

@@ -35,6 +35,7 @@ from dora.domain.facts import (
     IncidentOpened,
     IncidentResolved,
     PullRequestMerged,
+    RepositorySeen,
     Result,
 )
 from dora.policy import Policy
@@ -187,7 +188,7 @@ def _issues(raw: dict[str, object], arrival: Arrival) -> Reading:
     elif action not in ("opened", "closed"):
         return Reading(ignored=Reason.ACTION)
     if not arrival.policy.is_incident(names):
-        return Reading(ignored=Reason.LABEL)
+        return _closed_without_label(raw, arrival) if action == "closed" else Reading(ignored=Reason.LABEL)
     closed_at, state = pick(raw, "issue", "closed_at"), pick(raw, "issue", "state")
     is_closed = action == "closed" or (action == "labeled" and (state == "closed" if state else closed_at is not None))
     if is_closed and closed_at is None:
@@ -210,6 +211,25 @@ def _issues(raw: dict[str, object], arrival: Arrival) -> Reading:
             ),
         )
     return Reading(tuple(facts))
+
+
+def _closed_without_label(raw: dict[str, object], arrival: Arrival) -> Reading:
+    """Read the end of an issue that may have been an incident: taking its label off takes nothing back."""
+    try:
+        delivery = structure(raw, payloads.IssuesDelivery)
+    except Malformed:
+        return Reading(ignored=Reason.LABEL)  # an issue like any other: what it looks like is no concern of ours
+    if delivery.issue.closed_at is None:
+        return Reading(ignored=Reason.LABEL)
+    named = repository(delivery.repository)
+    resolved = IncidentResolved(
+        repository=named,
+        received_at=arrival.received_at,
+        incident_id=f"#{delivery.issue.number}",
+        at=delivery.issue.closed_at,
+        labelled=False,
+    )
+    return Reading((RepositorySeen(repository=named, received_at=arrival.received_at), resolved))
 
 
 READERS: Final[Mapping[str, Callable[[dict[str, object], Arrival], Reading]]] = MappingProxyType(
