@@ -199,8 +199,8 @@ clamp_min(
   0
 )
 """,
-            "Coverage: successful deployments that nothing is unknown of. An unknown that is found out after the window\n"
-            "has left its deployment behind would make it negative.",
+            "Coverage: successful deployments that nothing is unknown of. An unknown that is found out after its\n"
+            "deployment has left the window would make it negative.",
         )
     )
     return rules

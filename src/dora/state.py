@@ -1,8 +1,8 @@
 """The whole state as JSON texts: what a snapshot holds of the core and of the sink.
 
 The first part names the repositories and holds what belongs to none of them; then one part a repository; what is left
-is the sink's. Attrs classes become lists of their fields in order, so a later version may add fields with defaults at
-the end of a class, and changes nothing else without a new `VERSION`.
+is the sink's. Attrs classes become objects without the fields that have their defaults, so a later version may add
+fields with defaults to a class, and changes nothing else without a new `VERSION`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _converter() -> cattrs.Converter:
         # What the domain imports for the type checker alone has to be named here.
         attrs.resolve_types(shape, localns={"Measurement": Measurement, "Instant": Instant})
     # JSON knows no sets; sorted, the same state is written as the same bytes.
-    overrides: dict[type, Callable[[Any], Any]] = {frozenset: sorted}
+    overrides: dict[type, Callable[[Any], Any]] = {set: sorted, frozenset: sorted}
     converter = cattrs.Converter(
         detailed_validation=False, omit_if_default=True, unstruct_collection_overrides=overrides
     )
@@ -84,12 +84,12 @@ def _converter() -> cattrs.Converter:
 class Rows(Protocol):
     """A sink that can be written and read."""
 
-    def dump(self) -> object:
-        """Return everything it shows, as plain data."""
+    def slices(self) -> Iterator[object]:
+        """Return everything it shows now as plain data, in one or more slices that are made when they are asked for."""
         ...
 
     def load(self, dumped: object, /) -> None:
-        """Show what was dumped."""
+        """Show what a slice holds, beside what other slices did."""
         ...
 
 
@@ -118,11 +118,11 @@ class Codec:
         return orjson.dumps(self._converter.unstructure(state, RepositoryState))
 
     def dump_sink(self) -> Iterator[bytes]:
-        """Return the sink's part."""
-        return iter((orjson.dumps(self.sink.dump()),))
+        """Return the sink's parts."""
+        return map(orjson.dumps, self.sink.slices())
 
     def load(self, core: Core, snapshot: Snapshot) -> Iterator[None]:
-        """Fill an empty core and sink; yields after each repository, so that others get a turn.
+        """Fill an empty core and sink; yields after each part, so that others get a turn.
 
         Raises:
             StateDamaged: a part is not what it should be.
@@ -141,6 +141,16 @@ class Codec:
             core.by_name.update({name: core.repositories[number] for name, number in index["names"].items()})
             core.spellings.update(index["spellings"])
             core.keys.update(index["keys"])
-            self.sink.load(orjson.loads(snapshot.parts[1 + count]))
-        except (ValueError, KeyError, IndexError, TypeError, cattrs.StructureHandlerNotFoundError) as error:
+            first, *others = snapshot.parts[1 + count :]
+            for part in (first, *others):
+                self.sink.load(orjson.loads(part))
+                yield
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            cattrs.StructureHandlerNotFoundError,
+        ) as error:  # whatever a text of another form makes the reading code stumble over
             raise StateDamaged("the snapshot does not hold a state of this version") from error

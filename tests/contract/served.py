@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
 
-from attrs import Factory, define, evolve, frozen
+from attrs import Factory, define, frozen
 
 from dora.domain.facts import (
     CommitsPushed,
@@ -22,7 +21,7 @@ from tests.unit.domain.choices import Choices
 from tests.unit.domain.deliveries import deliver
 from tests.unit.domain.graph import Merged, Node
 from tests.unit.domain.histories import Event, World
-from tests.unit.domain.truth import REPOSITORY, History
+from tests.unit.domain.truth import History
 
 
 class WholeSeconds(World):
@@ -60,7 +59,7 @@ class Served:
 
 
 def history_with_lookups(life: bytes, post: bytes) -> Served:
-    """Return a history of which any share of the pushes, the pull requests and the intermediate states is never told."""
+    """Return a history of which any share of pushes, pull requests and intermediate states is never told."""
     choose = Choices(post)
     world = WholeSeconds(Choices(life), rewrites=True, lookups=True)
     before = world.main
@@ -124,9 +123,7 @@ class Serving:
         for known in served.earlier:
             graph.deployment(known.id, known.node.sha, known.environment, at=known.at)
             graph.status(known.id, "success", at=known.at)
-        serving._statuses = [
-            fact for fact in served.history.happened if isinstance(fact, DeploymentFinished)
-        ]
+        serving._statuses = [fact for fact in served.history.happened if isinstance(fact, DeploymentFinished)]
         serving._waiting = sorted(served.merged, key=lambda merged: merged.merged_at)
         return serving
 

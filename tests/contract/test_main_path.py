@@ -1,12 +1,10 @@
-"""The main path from deliveries to numbers, GitHub asked over real HTTP: every series is the truth, whatever was lost."""
+"""From deliveries to numbers, GitHub asked over real HTTP: every series is the truth, whatever was lost."""
 
 from __future__ import annotations
 
 import asyncio
 
-import pytest
-from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from dora.domain.core import Core
@@ -19,6 +17,13 @@ from tests.contract.served import Served, Serving, history_with_lookups
 from tests.unit.domain.series import Series, differences, fold
 from tests.unit.domain.test_any_history import LIVES, POSTS
 from tests.unit.domain.truth import REPOSITORY, History, truth
+
+OVER_HTTP = settings(
+    deadline=None,
+    max_examples=max(20, settings().max_examples // 4),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
+"""A quarter of what the profile says. Not shrunk: with a server an example that takes minutes."""
 
 MERGES = {"changes_merged", "time_to_merge"}
 MEASURED = {"lead_time", "commit_lead_time", "unknown", "pending", "deployments"}
@@ -60,13 +65,16 @@ def served_and_told(served: Served, *, outage: bool) -> Series:
 
 def assert_every_merge_deployed_is_counted(found: Series, history: History) -> None:
     """A lost pull request is learnt with the changes it is one of, or by chance with another's commits."""
-    merges, expected = found.get(("changes_merged", REPOSITORY), 0), truth(history).get(("changes_merged", REPOSITORY), 0)
+    merges, expected = (
+        found.get(("changes_merged", REPOSITORY), 0),
+        truth(history).get(("changes_merged", REPOSITORY), 0),
+    )
     assert isinstance(merges, int)
     assert isinstance(expected, int)
     assert expected <= merges <= len(history.merged)
 
 
-@settings(deadline=None)
+@OVER_HTTP
 @given(life=LIVES, post=POSTS)
 def test_with_github_answering_every_series_is_the_truth_whatever_was_lost(life: bytes, post: bytes) -> None:
     served = history_with_lookups(life, post)
@@ -76,7 +84,7 @@ def test_with_github_answering_every_series_is_the_truth_whatever_was_lost(life:
     assert_every_merge_deployed_is_counted(found, served.history)
 
 
-@settings(deadline=None)
+@OVER_HTTP
 @given(life=LIVES, post=POSTS)
 def test_after_an_outage_every_change_is_measured_as_if_there_had_been_none(life: bytes, post: bytes) -> None:
     """Failures are judged by what was known; the changes, each once, are not."""
@@ -109,10 +117,13 @@ async def told_anew(served: Served, place: World, *, lost: int, outage: bool) ->
     return series, [fact for fact in served.history.happened if id(fact) in once]
 
 
-@settings(deadline=None)
+@OVER_HTTP
 @given(life=LIVES, post=POSTS, share=st.integers(0, 99), outage=st.booleans())
 def test_case_17_after_a_stateless_restart_everything_is_measured_from_where_github_says_it_was(
-    life: bytes, post: bytes, share: int, outage: bool
+    life: bytes,
+    post: bytes,
+    share: int,
+    outage: bool,  # noqa: FBT001 - hypothesis gives it
 ) -> None:
     served = history_with_lookups(life, post)
     lost = len(served.history.delivered) * share // 100

@@ -1,4 +1,4 @@
-"""Small histories, GitHub asked over real HTTP, that decide what a range brings when deliveries and answers disagree."""
+"""Small histories, GitHub asked over real HTTP: what a range brings when deliveries and answers disagree."""
 
 from __future__ import annotations
 

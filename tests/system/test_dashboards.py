@@ -51,7 +51,6 @@ WITHOUT_DATA = {
     ("One repository", "What the lead times miss", "A"): NONE_UNKNOWN,
     ("Is the data good?", "Coverage", "F"): YOUNG,
     ("Is the data good?", "Unknown, and what helps", "A"): NONE_UNKNOWN,
-    ("Is the data good?", "What each repository has sent", "C"): "the demo sends nothing twice",
     ("Is the data good?", "Requests in the last hour, by status", "A"): NO_TOKEN,
     ("Is the data good?", "Requests left in GitHub's hour", "A"): NO_TOKEN,
     ("Is the data good?", "Requests left in GitHub's hour", "B"): NO_TOKEN,
@@ -158,6 +157,14 @@ def until(process: subprocess.Popen[bytes], holds: Any) -> None:  # noqa: ANN401
     pytest.fail("Prometheus did not get there in time")
 
 
+def tell(service: Service) -> None:
+    """Tell the service the demo's week."""
+    command = [sys.executable, "-m", "dora", "demo", "--url", service.url]
+    subprocess.run(
+        command, cwd=ROOT, env=environment({"WEBHOOK_SECRET": SECRET}), stdout=subprocess.DEVNULL, check=True
+    )
+
+
 @pytest.fixture(scope="module", params=PROGRAMS, ids=range(len(PROGRAMS)))
 def prometheus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     port = free_port()
@@ -172,10 +179,7 @@ def prometheus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         running([sys.executable, "-m", "dora", "serve"], settings, port=port) as service,
         scraping(request.param, folder, service) as (started, process),
     ):
-        tell = [sys.executable, "-m", "dora", "demo", "--url", service.url]
-        subprocess.run(
-            tell, cwd=ROOT, env=environment({"WEBHOOK_SECRET": SECRET}), stdout=subprocess.DEVNULL, check=True
-        )
+        tell(service)
         everything = sum(row[0] for row in WEEK.values())
         counted = (
             "sum(repository_environment_service_result:dora_deployments:increase90d"
@@ -185,6 +189,9 @@ def prometheus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         # The rules of a group are evaluated in their order; wait for the last ones of the last group.
         last = "repository_environment_service:dora_measured_deployments_per_deployments:ratio_increase90d"
         until(process, lambda: len(started.now(last)) >= len(WEEK))
+        # The process's own series are born with their first value. Told twice, nothing changes but these.
+        tell(service)
+        until(process, lambda: bool(started.now('sum(dora_events_total{outcome="duplicate"}) > 80')))
         yield started
 
 

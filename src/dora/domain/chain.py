@@ -131,6 +131,19 @@ class ChainState:
         while len(self.shipped) > SHIPPED:
             del self.shipped[next(iter(self.shipped))]
 
+    def deployed_beginning_with(self, sha: str, *, but: Deployment) -> set[str]:
+        """Return the deployed commits, another deployment's than this one, that an abbreviated SHA may mean."""
+        return {
+            known
+            for succession in self.successions.values()
+            for known in succession.counts
+            if known.startswith(sha) and known != but.sha
+        }
+
+    def is_asked(self, deployment_id: str) -> bool:
+        """Return whether a question about the deployment is out."""
+        return any(one.deployment_id == deployment_id and one.asked is not None for one in self.unmeasured)
+
     def finish(self, fact: DeploymentFinished, emit: Emit) -> Deployment:
         """Enter a deployment's result: the chain's order, recoveries, and what succession alone tells."""
         deployment = self.deployments.get(fact.deployment_id)

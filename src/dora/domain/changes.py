@@ -131,9 +131,7 @@ class Reading:
         Two parents if the API told; else a known pull request's merge commit and not one of its own commits; else,
         where neither can be known, the subject in Git's or GitHub's words.
         """
-        landed = self.ledger.commits.get(sha)
-        if landed is None:
-            return False
+        landed = self.ledger.commits[sha]
         if landed.parents is not None:
             return landed.parents > 1
         if sha in self.ledger.merge_commits:

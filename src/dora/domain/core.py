@@ -124,7 +124,7 @@ class Core:
             return None
         return _LIMIT if len(state.chains) >= limits.environments else None
 
-    def _judge_known(self, fact: f.Fact, state: RepositoryState) -> Outcome | None:  # noqa: C901, PLR0911 - one arm a kind of fact
+    def _judge_known(self, fact: f.Fact, state: RepositoryState) -> Outcome | None:  # noqa: PLR0911 - one arm a kind of fact
         match fact:  # the frequent kinds first
             case f.DeploymentFinished() | f.DeploymentStarted() | f.DeploymentMarkedFailed() | f.DeploymentRecovered():
                 return self._judge_deployment(fact, state)
@@ -142,14 +142,12 @@ class Core:
             case f.IncidentOpened() | f.IncidentResolved():
                 return self._judge_incident(fact, state)
             case f.ChangeMerged():
-                if (state.ledger.resolve(fact.sha) or fact.sha) in state.ledger.reported:
+                if state.ledger.full(fact.sha) in state.ledger.reported:
                     return _DUPLICATE
                 return _TOO_OLD if state.ledger.too_old(fact.merged_at) else None
-            case f.ChangesFound():
+            case _:
                 chain = state.find(fact.environment)
-                asked = chain is not None and any(
-                    one.deployment_id == fact.deployment_id and one.asked is not None for one in chain.unmeasured
-                )
+                asked = chain is not None and chain.is_asked(fact.deployment_id)
                 return None if asked else Outcome(Status.IGNORED, Ignored.UNASKED)
 
     def _judge_deployment(self, fact: f.DeploymentFact, state: RepositoryState) -> Outcome | None:
@@ -163,7 +161,7 @@ class Core:
                 return _DUPLICATE if chain.was_marked(fact.deployment_id) else None
             case f.DeploymentRecovered():
                 return _DUPLICATE if chain.was_recovered(fact.deployment_id) else None
-            case f.DeploymentFinished():
+            case _:
                 if chain.knows(fact.deployment_id, fact.result):
                     says = fact.kind is not None or fact.fixes is not None
                     return None if says and not chain.deployments[fact.deployment_id].told else _DUPLICATE
@@ -230,8 +228,8 @@ class Core:
             case f.IncidentResolved():
                 state.resolve_incident(fact, emit)
             case f.ChangeMerged():
-                state.report(fact, state.ledger.resolve(fact.sha) or fact.sha, emit, ask)
-            case f.ChangesFound():
+                state.report(fact, state.ledger.full(fact.sha), emit, ask)
+            case _:
                 state.answer(fact, emit, ask)
         return False
 

@@ -267,9 +267,13 @@ class Ledger:
         """Return whether this commit was seen landing in any way."""
         return sha in self.commits or sha in self.merge_commits or sha in self.reported
 
-    def resolve(self, sha: str) -> str | None:
-        """Return the full SHA of a possibly abbreviated one; None if it is unknown or ambiguous."""
-        if len(sha) in FULL_SHA or self.knows(sha):
-            return sha
-        known = {full for full in chain(self.commits, self.merge_commits, self.reported) if full.startswith(sha)}
-        return known.pop() if len(known) == 1 else None
+    def beginning_with(self, sha: str) -> set[str]:
+        """Return the known commits that a possibly abbreviated SHA may mean: itself, if it is one."""
+        if self.knows(sha):
+            return {sha}
+        return {full for full in chain(self.commits, self.merge_commits, self.reported) if full.startswith(sha)}
+
+    def full(self, sha: str) -> str:
+        """Return the full SHA of a possibly abbreviated one; itself if it is unknown or ambiguous."""
+        known = {sha} if len(sha) in FULL_SHA else self.beginning_with(sha)
+        return known.pop() if len(known) == 1 else sha

@@ -221,10 +221,6 @@ class Measuring:
             self._end(measurement, commits, behind=found.behind)
         self._advance()
 
-    def is_asked(self, deployment_id: str) -> bool:
-        """Return whether a question about the deployment is out."""
-        return any(one.deployment_id == deployment_id and one.asked is not None for one in self.chain.unmeasured)
-
     # The queue
 
     def _advance(self) -> None:
@@ -347,9 +343,13 @@ class Measuring:
         abbreviated = deployment.sha or ""
         if len(abbreviated) in FULL_SHA or self.chain.successes_of(abbreviated) > 1:
             return abbreviated
-        sha = self.ledger.resolve(abbreviated)
-        if sha is not None:
-            self.chain.resolve(deployment, sha)
+        known = self.ledger.beginning_with(abbreviated) | self.chain.deployed_beginning_with(
+            abbreviated, but=deployment
+        )
+        if len(known) != 1:
+            return None
+        sha = known.pop()
+        self.chain.resolve(deployment, sha)
         return sha
 
     def _between(self, measurement: Measurement) -> Span | Gap:

@@ -117,8 +117,12 @@ class Series:
         """Return all there is as plain JSON-able data, exactly; the same state gives the same data."""
         return snapshot.dump(self.state())
 
+    def slices(self) -> Iterator[snapshot.Snapshot]:
+        """Return what `dump` returns in slices, each made when it is asked for: all of them are of this moment."""
+        return snapshot.slices(self.state())
+
     def load(self, snapshot_: object) -> None:
-        """Restore what `dump` returned, into an empty `Series`.
+        """Restore what `dump` returned, or one of the slices, into a `Series` without these rows.
 
         Raises:
             dora.ports.StateDamaged: it is something else, or a newer version's.

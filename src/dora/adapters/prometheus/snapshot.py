@@ -16,7 +16,7 @@ microseconds; a sum is text, since it has no upper bound and JSON readers take a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from dora.adapters.prometheus.families import EDGES, FAMILIES, LE, Kind, Level
@@ -28,6 +28,7 @@ Snapshot: TypeAlias = dict[str, object]
 T = TypeVar("T")
 
 _VERSION: Final = 1
+_SLICE: Final = 100  # rows: a few milliseconds' work
 _KINDS: Final = {Kind.COUNTER: "counters", Kind.HISTOGRAM: "histograms", Kind.GAUGE: "gauges"}
 _EDGES: Final = [edge // MICROSECONDS for edge in EDGES]
 
@@ -53,6 +54,13 @@ def dump(levels: Mapping[Level, Iterable[tuple[Key, Row]]]) -> Snapshot:
             for level, rows in levels.items()
         },
     }
+
+
+def slices(levels: Mapping[Level, Sequence[tuple[Key, Row]]]) -> Iterator[Snapshot]:
+    """Yield the rows as plain data, some at a time, and at least one slice a level."""
+    for level, rows in levels.items():
+        for start in range(0, max(1, len(rows)), _SLICE):
+            yield dump({other: rows[start : start + _SLICE] if other is level else () for other in levels})
 
 
 def load(snapshot: object) -> dict[Level, list[tuple[Key, Row]]]:

@@ -1,0 +1,35 @@
+"""The service with snapshots every few facts: `python -m tests.system.serving SNAPSHOT_AFTER`.
+
+All else is as `dora serve` has it, but for Redis' margin: with the default nothing is ever trimmed in a short test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from dora import composition
+from dora.adapters.journal.redis import Stream
+from dora.cli import configure_logging
+
+MARGIN = 300
+"""Entries that stay in Redis: what is sent while a replica is suspended, and no more."""
+
+
+async def serve(snapshot_after: int) -> None:
+    """Compose the service of the environment's settings, and run it until SIGTERM."""
+    settings = composition.read_settings(os.environ)
+    configure_logging(settings)
+    service = composition.compose(settings)
+    service.observer.snapshot_after = snapshot_after
+    if settings.state.startswith("redis:"):
+        service.observer.journal = Stream(settings.state, margin=MARGIN)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await service.run(stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1])))

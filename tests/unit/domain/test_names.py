@@ -1,0 +1,90 @@
+"""A repository is what its id says, under whatever name; hard case 48."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from dora.domain.core import Core
+from dora.domain.facts import Repository, RepositorySeen
+from dora.domain.observations import ChangeFailed, GaugesMoved, LastDeployment, OpenFailures
+from dora.domain.outcome import Status
+from tests.unit.domain.story import SHOP, Story, failure, hour, opened, success
+
+RENAMED = Repository("acme/store", SHOP.id)
+NAMELESS = Repository(SHOP.name)
+
+
+def seen(repository: Repository, at: float = 0) -> RepositorySeen:
+    return RepositorySeen(repository=repository, received_at=hour(at))
+
+
+def labels(core: Core) -> list[str]:
+    return [state.name for state in core.repositories]
+
+
+def test_case_48_after_a_rename_the_identity_stays_and_new_series_begin() -> None:
+    core = Core()
+    core.apply(success("1", "a", 1))
+    core.apply(failure("2", 2))
+    core.apply(opened("before any deployment", 0, environment=evolve(success("1", "a", 1).environment, label="other")))
+    moved = core.apply(seen(RENAMED, 3)).observations
+    assert labels(core) == ["acme/store"]
+    assert [one.chain.repository for one in moved if isinstance(one, GaugesMoved)] == ["acme/shop", "acme/shop"]
+    assert [one.count for one in moved if isinstance(one, OpenFailures)] == [1]
+    assert [one.at for one in moved if isinstance(one, LastDeployment)] == [hour(1)]
+    again = core.apply(evolve(success("1", "a", 1), repository=RENAMED))
+    assert again.outcome.status is Status.DUPLICATE
+
+
+def test_a_chain_without_a_success_has_no_time_of_one_after_a_rename_either() -> None:
+    core = Core()
+    core.apply(failure("1", 1))
+    moved = core.apply(seen(RENAMED, 3)).observations
+    assert not any(isinstance(one, LastDeployment | ChangeFailed) for one in moved)
+
+
+def test_an_old_delivery_does_not_bring_an_old_name_back() -> None:
+    core = Core()
+    core.apply(success("1", "a", 1))
+    core.apply(evolve(success("2", "b", 5), repository=RENAMED))
+    core.apply(success("3", "c", 4))
+    assert labels(core) == ["acme/store"]
+
+
+def test_a_repository_may_be_renamed_back() -> None:
+    story = Story()
+    story.tell(success("1", "a", 1), evolve(success("2", "b", 2), repository=RENAMED), success("3", "c", 3))
+    assert labels(story.core) == ["acme/shop"]
+    assert story.value("deployments", "success") == 2
+
+
+def test_a_name_without_an_id_is_the_repository_that_last_had_it_and_renames_nothing() -> None:
+    core = Core()
+    core.apply(success("1", "a", 1))
+    core.apply(evolve(success("2", "b", 2), repository=RENAMED))
+    core.apply(evolve(success("3", "c", 3), repository=NAMELESS))
+    assert labels(core) == ["acme/store"]
+
+
+def test_a_repository_known_by_name_alone_gets_its_id_when_somebody_tells() -> None:
+    core = Core()
+    core.apply(evolve(success("1", "a", 1), repository=NAMELESS))
+    assert core.apply(seen(SHOP)).outcome.status is Status.STORED
+    assert core.apply(seen(SHOP)).outcome.status is Status.DUPLICATE
+    core.apply(seen(RENAMED, 3))
+    assert labels(core) == ["acme/store"]
+
+
+def test_another_repository_may_take_a_name_over() -> None:
+    core = Core()
+    core.apply(success("1", "a", 1))
+    other = core.apply(evolve(success("1", "a", 1), repository=Repository(SHOP.name, 43)))
+    assert other.outcome.status is Status.COUNTED
+    assert labels(core) == ["acme/shop", "acme/shop"]
+
+
+def test_the_first_spelling_of_a_name_stays() -> None:
+    core = Core()
+    core.apply(seen(Repository("Acme/Shop")))
+    core.apply(evolve(success("1", "a", 1), repository=Repository("acme/SHOP", 42)))
+    assert labels(core) == ["Acme/Shop"]
