@@ -62,7 +62,8 @@ def test_judging_a_fact_first_says_what_telling_it_then_does(life: bytes, post: 
 def test_with_deliveries_lost_nothing_is_made_up_and_what_is_missing_is_owned_up_to(life: bytes, post: bytes) -> None:
     """Without a token a lost push leaves a range unproved: then a number is missing, and the chain says so.
 
-    Of a chain's first deployment only what was seen to land is ever counted, so there nothing need be said.
+    Of a chain's first deployment only what was seen to land is ever counted, so there nothing need be said. And where
+    a range was too long to be measured, a lost push may hide that: the pull request that was deployed is observed then.
     """
     lossy = history_with_losses(life, post)
     found, true = told(lossy), truth(lossy)
@@ -70,7 +71,7 @@ def test_with_deliveries_lost_nothing_is_made_up_and_what_is_missing_is_owned_up
     assert {name: pair for name, pair in differences(found, true).items() if name[0] in certain} == {}
     for chain in {chain_of(fact, lossy) for fact in lossy.happened} - {None}:
         assert chain is not None
-        if of("lead_time", chain) in true:
+        if of("lead_time", chain) in true and not true[of("unknown", chain, Unknown.TOO_MANY_COMMITS)]:
             _assert_owned_up(lossy, chain, found, true)
 
 
