@@ -11,7 +11,7 @@ NOT_HERE := not system and not octokit
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test check format lint types imports coverage contract contract-octokit system docs lock clean
+.PHONY: help setup run demo test check format lint types imports coverage contract contract-octokit record system bench docs lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-17s %s\n", $$1, $$2 }'
@@ -87,8 +87,16 @@ contract-octokit: $(VENV)/.dev ## Send GitHub's published examples, checked agai
 	npm ci --prefix tests/contract/octokit --ignore-scripts --no-audit --no-fund
 	$(BIN)/python -m pytest -n $(WORKERS) -m octokit $(PYTEST_ARGS)
 
+# Compares the recordings with the live API; WRITE=--write records them anew. Needs GITHUB_TOKEN and BINDINGS, a file.
+record: $(VENV)/.dev ## Compare the recordings of GitHub's API with the live one (needs GITHUB_TOKEN)
+	$(BIN)/python -m tests.contract.recordings.record --bindings "$(BINDINGS)" $(WRITE)
+
 system: $(VENV)/.dev ## Run what starts processes: the service, promtool, Redis, an S3 (needs these programs)
 	$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
+
+# Each prints a table of its own; docs/performance.md says what the figures mean.
+bench: $(VENV)/.dev ## Measure, as ratios against a baseline in the same run
+	for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
 
 docs: $(VENV)/.dev ## Check the documents: links, settings, metrics, the embedding program
 	$(BIN)/python -m pytest tests/unit/project $(PYTEST_ARGS)

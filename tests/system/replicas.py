@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import httpx
@@ -19,6 +19,13 @@ STEPS = ("_total", "_count", "_sum", "_bucket")
 """How the samples end that never go down."""
 
 
+async def becomes(condition: Callable[[], Awaitable[bool]], *, within: float = START_SECONDS) -> None:
+    """Wait until something is so in another process, which tells nobody."""
+    async with asyncio.timeout(within):
+        while not await condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.05)
+
+
 @define(eq=False)
 class Replica:
     """One process of the service; it has the same port in every life."""
@@ -26,7 +33,8 @@ class Replica:
     environ: Mapping[str, str]
     folder: Path
     client: httpx.AsyncClient
-    snapshot_after: int
+    snapshot_after: int | None = None
+    """Facts between two snapshots; None: the service as it is installed."""
     port: int = field(factory=free_port)
     lives: int = 0
     process: asyncio.subprocess.Process | None = None
@@ -46,9 +54,12 @@ class Replica:
         self.lives += 1
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DORA_", "GITHUB_", "PORT"))}
         settings = {"WEBHOOK_SECRET": SECRET, "DORA_BIND": f"127.0.0.1:{self.port}", **self.environ}
+        program = (
+            ("dora", "serve") if self.snapshot_after is None else ("tests.system.serving", str(self.snapshot_after))
+        )
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.system.serving", str(self.snapshot_after)),
+                *(sys.executable, "-m", *program),
                 env=kept | settings,
                 stdout=log,
                 stderr=log,
@@ -56,11 +67,22 @@ class Replica:
 
     async def ready(self) -> None:
         """Wait until it accepts deliveries."""
-        async with asyncio.timeout(START_SECONDS):
-            while not await self.is_ready():
-                assert self.process is not None
-                assert self.process.returncode is None, self.log.read_text()
-                await asyncio.sleep(0.02)
+        assert not await self.ends(), self.log.read_text()
+
+    async def ends(self) -> bool:
+        """Wait until it ends by itself, or accepts deliveries; return whether it ended."""
+
+        async def settled() -> bool:
+            return self.returncode is not None or await self.is_ready()
+
+        await becomes(settled)
+        return self.returncode is not None
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, None while it lives."""
+        assert self.process is not None
+        return self.process.returncode
 
     async def is_ready(self) -> bool:
         try:
@@ -86,9 +108,18 @@ class Replica:
     async def kill(self) -> None:
         """End the life by SIGKILL."""
         assert self.process is not None
-        assert self.process.returncode is None, self.log.read_text()
+        assert self.returncode is None, self.log.read_text()
         self.process.kill()
         await self.process.wait()
+
+    async def refuse(self) -> tuple[int, str]:
+        """Start, and wait until it ends by itself; return the exit code and what it logged."""
+        before = self.log.stat().st_size if self.log.exists() else 0
+        await self.start()
+        assert self.process is not None
+        async with asyncio.timeout(START_SECONDS):
+            code = await self.process.wait()
+        return code, self.log.read_bytes()[before:].decode()
 
     async def stop(self) -> int:
         """End the life by SIGTERM; return the exit code."""

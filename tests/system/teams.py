@@ -159,8 +159,7 @@ class Team:
 
     async def do(self) -> None:
         """Merge a pull request and deploy it, some things more than once."""
-        self.rounds += 1
-        for delivery in self._round(self.rounds):
+        for delivery in self.next_round():
             await self.tell(delivery)
             self.told.append(delivery)
             if self.dice.random() < 0.1:  # a redelivery of something old or new, which is a duplicate
@@ -173,8 +172,10 @@ class Team:
             await asyncio.sleep(0.02)
         self.acknowledged += 1
 
-    def _round(self, number: int) -> Sequence[Delivery]:
-        """Return what happens in a round, and count it."""
+    def next_round(self) -> Sequence[Delivery]:
+        """Return what happens in the next round, and count it."""
+        self.rounds += 1
+        number = self.rounds
         begun = 600 * number
         open_for, wait = 7 * (number % 50) + 1, 11 * (number % 40) + 1
         merged = begun + open_for

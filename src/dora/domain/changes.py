@@ -165,7 +165,8 @@ class Reading:
             if (own := self._own(sha)) is not None:
                 found.append(own)
             landed = self.ledger.commits.get(sha)
-            if landed is not None and landed.pull_requests is None and sha not in self.ledger.reported:
+            # One that belonged to none when it was asked about may belong to one since: it is asked about again.
+            if landed is not None and not landed.pull_requests and sha not in self.ledger.reported:
                 unasked.append(sha)
         return tuple(found), Needed(commits=tuple(unasked), pull_requests=tuple(squashed))
 

@@ -247,6 +247,8 @@ class Core:
         """Return the repository of a fact, registered, under the name it goes by now."""
         repository = fact.repository
         state = self.find(repository)
+        if state is not None and isinstance(fact, f.ChangesFound):
+            return state  # it bears the name that the question had
         if state is None:
             state = RepositoryState(name=self._spelling(repository.name), id=repository.id, named_at=_own_time(fact))
             self.repositories.append(state)

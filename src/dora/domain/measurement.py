@@ -55,6 +55,10 @@ class Measurement:
     fresh: bool
     """The commit never succeeded before under this environment name."""
     find_predecessor: bool
+    base_found: bool = False
+    """The base is known from GitHub's history alone: what it contains was never seen here."""
+    only: frozenset[str] | None = None
+    """The changes are among these: the chain had the others before the service knew it. None: any may be."""
     asked: Asked | None = None
     """What the question that is out is about."""
     question: ChangesSought | None = None
@@ -97,6 +101,9 @@ class Measuring:
         measurement = self._measurement(
             deployment, environment, counted=counted, lookups=lookups, max_commits=max_commits
         )
+        before = chain.predecessor(deployment)
+        if before is not None and before.sha == deployment.sha:
+            deployment.within = before.within
         if chain.successes_of(measurement.sha) > 1:
             # All that this commit contains was deployed with it before: nothing to observe, nothing unknown.
             self._begin_known(measurement)
@@ -126,7 +133,8 @@ class Measuring:
             counted=counted,
             lookups=lookups,
             max_commits=max_commits,
-            base=latest.sha if latest else None,
+            base=(latest.within or latest.sha) if latest else None,
+            base_found=latest is not None and (latest.found or latest.within is not None),
             base_at=latest.succeeded_at if latest else None,
             before=before.id if before else None,
             fresh=chain.never_succeeded_before(deployment),
@@ -204,10 +212,14 @@ class Measuring:
                 self.chain.resolve(deployment, found.sha)
         if measurement.find_predecessor:
             measurement.find_predecessor = False
+            elsewhere = measurement.base
             if found.predecessor is not None:
                 self.chain.find_predecessor(measurement.environment.name, found.predecessor)
                 measurement.base, measurement.base_at = found.predecessor.sha, found.predecessor.succeeded_at
-                measurement.before = found.predecessor.deployment_id
+                measurement.before, measurement.base_found = found.predecessor.deployment_id, True
+                if found.unknown is None and not measurement.known and elsewhere not in (None, measurement.base):
+                    self._compare_elsewhere(measurement, elsewhere, found)
+                    return
         commits = tuple(commit.sha for commit in found.commits)
         if measurement.known:
             self._end_known(measurement, commits, behind=found.behind)
@@ -219,6 +231,15 @@ class Measuring:
                 self._try_first(measurement)
         else:
             self._end(measurement, commits, behind=found.behind)
+        self._advance()
+
+    def _compare_elsewhere(self, measurement: Measurement, elsewhere: str | None, found: ChangesFound) -> None:
+        """Leave out what another environment name of the chain had before the service knew it."""
+        commits = tuple(commit.sha for commit in found.commits)
+        if all(sha in self.chain.shipped for sha in commits):
+            self._end(measurement, commits, behind=found.behind)
+        else:
+            measurement.only, measurement.base = frozenset(commits), elsewhere
         self._advance()
 
     # The queue
@@ -391,7 +412,12 @@ class Measuring:
             self._take(measurement, dict.fromkeys(certain), behind=False)
 
     def _end(self, measurement: Measurement, commits: Iterable[str], *, behind: bool) -> None:
-        self._take(measurement, commits, behind=behind)
+        only = measurement.only
+        self._take(measurement, [sha for sha in commits if only is None or sha in only], behind=behind)
+        self._ship(only or (), measurement.deployment_id)
+        deployment = self.chain.deployments.get(measurement.deployment_id)
+        if behind and measurement.base_found and deployment is not None:
+            deployment.within = measurement.base
         self.chain.unmeasured.remove(measurement)
 
     def _end_unknown(self, measurement: Measurement, unknown: Unknown, commits: Iterable[str]) -> None:

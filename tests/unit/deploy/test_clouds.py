@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ CLOUD_RUN = "cloudrun/service.yaml"
 FILES = sorted(
     path for folder in ("ecs", "cloudrun", "azure", "systemd") for path in (DEPLOY / folder).iterdir() if path.is_file()
 )
+
+
+DOCUMENT = ROOT / "docs/deployment.md"
 
 
 def read(name: str) -> Json:
@@ -54,7 +59,12 @@ def ecs(name: str) -> Deployed:
         container=container,
         plain={entry["name"]: entry["value"] for entry in container["environment"]},
         secret=tuple(entry["name"] for entry in container["secrets"]),
-        ports={container["portMappings"][0]["containerPort"], balanced["containerPort"], target["Port"], int(asked[0][1])},
+        ports={
+            container["portMappings"][0]["containerPort"],
+            balanced["containerPort"],
+            target["Port"],
+            int(asked[0][1]),
+        },
         probes={"liveness": asked[1][2], "readiness": target["HealthCheckPath"]},
     )
 
@@ -102,7 +112,32 @@ STATES = {
 def test_every_file_can_be_read_and_is_named_in_the_document(path: Path) -> None:
     name = str(path.relative_to(DEPLOY))
     assert path.suffix in {".service", ".conf"} or read(name)
-    assert f"deploy/{name}" in (ROOT / "docs/deployment.md").read_text()
+    assert f"deploy/{name}" in DOCUMENT.read_text()
+
+
+@pytest.mark.parametrize("name", [*STATES, "ecs/task-role-policy.json", "ecs/service.json", "cloudrun/url-map.yaml"])
+def test_filling_a_manifest_leaves_no_word_open_and_puts_no_secret_into_it(name: str) -> None:
+    (function,) = re.findall(r"^```sh\n(fill\(\) .*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    words = {"ACCOUNT", "REGION", "BUCKET", "CONTAINER", "PROJECT", "STORAGE_ACCOUNT", "KEY_VAULT_URL"}
+    words |= set(
+        re.findall(r"\b[A-Z]+(?:_[A-Z]+)*_(?:ID|ARN|GROUP|POINT|SYSTEM|SIDECAR|A|B)\b", (DEPLOY / name).read_text())
+    )
+    words |= {"VPC", "CLUSTER", "LOCATION", "REGISTRY"}
+    given = (
+        dict.fromkeys(words, "filled") | dict.fromkeys(SECRETS, "leaked") | {"AWS_REGION": "leaked", "IMAGE": "a/b:1"}
+    )
+    filled = subprocess.run(
+        ["bash", "-ec", f"{function}\nfill {name}"],
+        cwd=DEPLOY,
+        env={"PATH": os.defpath} | given,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    told = "\n".join(line for line in filled.splitlines() if not line.lstrip().startswith("#"))
+    assert not re.findall(rf"\b(?:{'|'.join(sorted(words))})\b", told)
+    assert "leaked" not in told
+    assert yaml.safe_load(filled)
 
 
 @pytest.mark.parametrize("name", STATES)

@@ -1,0 +1,251 @@
+"""What is beneath the service fails: the volume is full, damaged or taken, the bucket is taken or answers badly."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.contract.servers import create_bucket, free_port, moto_server, server
+from tests.system.ill_store import IllStore
+from tests.system.replicas import Replica, becomes
+from tests.system.teams import Team, values
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as made:
+        yield made
+
+
+@asynccontextmanager
+async def alive(*replicas: Replica) -> AsyncIterator[None]:
+    """Kill at the end of the block what still lives."""
+    try:
+        yield
+    finally:
+        for replica in replicas:
+            if replica.process is not None and replica.process.returncode is None:
+                await replica.kill()
+
+
+def team_of(replica: Replica, number: int = 1) -> Team:
+    dice = random.Random(number)  # noqa: S311 - a test that can be repeated
+    return Team(number=number, client=replica.client, where=lambda: replica.url, dice=dice)
+
+
+async def unready(replica: Replica) -> None:
+    """Wait until it accepts nothing."""
+
+    async def refuses() -> bool:
+        return not await replica.is_ready()
+
+    await becomes(refuses)
+
+
+# A volume
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    filler = folder / "filler"
+    with pytest.raises(OSError, match="No space left"):
+        _fill(filler)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+async def _has_done(team: Team, rounds: int) -> bool:
+    return team.rounds >= rounds
+
+
+async def test_a_full_disk_is_told_to_senders_and_heals(tmp_path: Path, small: Path, client: httpx.AsyncClient) -> None:
+    replica = Replica({"DORA_STATE": f"file://{small}/state"}, tmp_path, client, snapshot_after=20)
+    team, stop = team_of(replica), asyncio.Event()
+    async with alive(replica):
+        await replica.start()
+        await replica.ready()
+        working = asyncio.create_task(team.work(stop))
+        for fullness in range(1, 4):
+            with full(small):
+                await unready(replica)
+                shown = await replica.text()
+                for one in team_of(replica, number=100 + fullness).next_round():
+                    answer = await client.post(replica.url + one.path, content=one.body, headers=one.headers)
+                    assert answer.status_code == 503
+                    assert int(answer.headers["Retry-After"]) > 0
+                assert await replica.text() == shown, "what is not stored is not counted"
+                assert (await client.get(f"{replica.url}/healthz")).is_success
+            await replica.ready()
+            await becomes(partial(_has_done, team, 20 * fullness))
+        stop.set()
+        await working
+        assert team.lost > 0
+        assert values(await replica.look()) == team.truth.samples()
+        await replica.kill()
+        await replica.start()
+        await replica.ready()
+        assert values(await replica.look()) == team.truth.samples()
+
+
+async def test_a_second_process_refuses_to_start_also_after_a_crash_of_the_first(
+    tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    state = {"DORA_STATE": f"file://{tmp_path}/state"}
+    first, second = Replica(state, tmp_path, client), Replica(state, tmp_path, client)
+    team = team_of(first)
+    async with alive(first, second):
+        for holder, comer in ((first, second), (second, first)):
+            await holder.start()
+            await holder.ready()
+            team.where = lambda holder=holder: holder.url  # type: ignore[misc] # a default is bound at once
+            await team.do()
+            assert holder.process is not None
+            code, log = await comer.refuse()
+            assert code == 4
+            assert f"another process (number {holder.process.pid}) writes this state" in log
+            assert "Traceback" not in log
+            await team.do()
+            assert values(await holder.look()) == team.truth.samples()
+            await holder.kill()
+
+
+async def test_a_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path, client: httpx.AsyncClient) -> None:
+    whole = tmp_path / "whole"
+    writer = Replica({"DORA_STATE": f"file://{whole}"}, tmp_path, client, snapshot_after=20)
+    reader = Replica({"DORA_STATE": f"file://{tmp_path}/damaged"}, tmp_path, client)
+    dice = random.Random(4)  # noqa: S311 - a test that can be repeated
+    refused = 0
+    async with alive(writer, reader):
+        await writer.start()
+        await writer.ready()
+        team = team_of(writer)
+        for _ in range(20):
+            await team.do()
+        shown = await writer.text()
+        await writer.kill()
+        names = sorted(path.name for path in whole.iterdir() if path.name not in {"lock", "journal.sqlite3-shm"})
+        assert {"acknowledged", "journal.sqlite3", "journal.sqlite3-wal"} < set(names), "and a snapshot"
+        for name in names:
+            for _ in range(2):
+                shutil.rmtree(tmp_path / "damaged", ignore_errors=True)
+                damaged = shutil.copytree(whole, tmp_path / "damaged") / name
+                content = bytearray(damaged.read_bytes())
+                content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
+                damaged.write_bytes(content)
+                await reader.start()
+                if await reader.ends():
+                    refused += 1
+                    assert reader.returncode == 4
+                    last = reader.log.read_text().splitlines()[-1]
+                    assert str(tmp_path / "damaged") in last, "the place"
+                    continue
+                assert await reader.text() == shown
+                await reader.kill()
+    assert refused > 0
+
+
+# A bucket
+
+
+def bucket_at(port: int) -> dict[str, str]:
+    return {
+        "DORA_STATE": "s3://dora/state",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[int]:
+    port = free_port()
+    with server(moto_server(port), port=port, folder=tmp_path):
+        create_bucket(port, "dora")
+        yield port
+
+
+async def test_who_comes_takes_a_bucket_over_and_who_was_there_stays_unready(
+    tmp_path: Path, store: int, client: httpx.AsyncClient
+) -> None:
+    older, newer = (Replica(bucket_at(store), tmp_path, client, snapshot_after=20) for _ in range(2))
+    async with alive(older, newer):
+        await older.start()
+        await older.ready()
+        team = team_of(older)
+        await team.do()
+        await newer.start()
+        await newer.ready()
+        assert await newer.text() == await older.text()
+
+        shown = await older.text()
+        stranger = team_of(older, number=2).next_round()[0]
+        assert not await stranger.send(client, older.url)
+        await unready(older)
+        team.where = lambda: newer.url
+        for _ in range(10):  # long enough for a snapshot, and for what it lets be deleted
+            await team.do()
+        assert not await older.is_ready()
+        assert not await stranger.send(client, older.url)
+        assert await older.text() == shown
+        assert values(await newer.look()) == team.truth.samples()
+
+        await newer.kill()
+        assert await older.stop() == 0
+        await older.start()
+        await older.ready()
+        assert values(await older.look()) == team.truth.samples()
+
+
+async def test_a_store_whose_answers_are_lost_loses_and_repeats_nothing(
+    tmp_path: Path, store: int, client: httpx.AsyncClient
+) -> None:
+    with IllStore(store, dice=random.Random(4)) as ill:  # noqa: S311 - a test that can be repeated
+        replica = Replica(bucket_at(ill.port), tmp_path, client, snapshot_after=20)
+        teams = [team_of(replica, number) for number in range(4)]
+        async with alive(replica):
+            await replica.start()
+            await replica.ready()
+            ill.percent = 30
+            ill.stalls = 1
+            async with asyncio.timeout(300), asyncio.TaskGroup() as tasks:
+                for team in teams:
+                    tasks.create_task(team.work(asyncio.Event(), most=8))
+            ill.percent = 0
+            assert ill.stored_and_failed > 10
+            assert ill.stalls == 0
+            truth = {name: value for team in teams for name, value in team.truth.samples().items()}
+            await replica.ready()
+            assert values(await replica.look()) == truth
+            await replica.kill()
+            await replica.start()
+            await replica.ready()
+            assert values(await replica.look()) == truth
