@@ -73,3 +73,29 @@ def last_deployed(served: Served, name: str, *, before: Instant) -> Node:
     if successes:
         return served.history.graph.by_sha[successes[-1].sha or ""]
     return next(earlier.node for earlier in served.earlier if earlier.environment == name)
+
+
+def in_line(served: Served, facts: Sequence[Fact]) -> bool:
+    """Say whether what was deployed before the service knew it, and what is told, lie on one line in each chain.
+
+    GitHub is asked for what each environment had, and compared with that. What lies beside it (a branch, or history that
+    was forced away) is not known to have been deployed, and may be observed with a deployment that brings it again.
+    """
+    nodes: dict[Chain, list[Node]] = {}
+    told: set[str] = set()
+    for fact in facts:
+        if not isinstance(fact, DeploymentFinished) or fact.result is not Result.SUCCESS or fact.sha is None:
+            continue
+        chain, name = chain_of(fact, served.history), fact.environment.name
+        assert chain is not None
+        known = nodes.setdefault(chain, [])
+        if name not in told:
+            told.add(name)
+            known.append(last_deployed(served, name, before=fact.at))
+        known.append(served.history.graph.by_sha[fact.sha])
+    return all(
+        one.reach & other.reach in (one.reach, other.reach)
+        for known in nodes.values()
+        for one in known
+        for other in known
+    )

@@ -1,6 +1,6 @@
 """The state that this release leaves behind, small and of every sort: `python -m tests.system.golden [--write]`.
 
-It is made again from what senders sent, at fixed times, and compared with `tests/data/state-1`. `--write` replaces that;
+It is made again from what senders sent at fixed times, and compared with `tests/data/state-1`; `--write` replaces that:
 do so only as long as no release has written states of this version: every later release must read it.
 """
 
@@ -66,7 +66,7 @@ def pushed(before: object, after: object, minute: int, *, where: Mapping[str, An
         "committer": {"date": at(minute)},
     }
     moved = {"ref": "refs/heads/main", "before": sha(before), "after": sha(after), "commits": [commit]}
-    return Delivery.of("push", moved | where)
+    return Delivery.of("push", {**moved, **where})
 
 
 def deployed(
@@ -83,7 +83,7 @@ def deployed(
         "deployment": {"id": number, "sha": sha(commit), "environment": environment},
         "deployment_status": {"state": state, "environment": environment, "created_at": at(minute)},
     }
-    return Delivery.of("deployment_status", told | where)
+    return Delivery.of("deployment_status", {**told, **where})
 
 
 def issue(number: int, action: str, minute: int, *, closed: int | None = None) -> Delivery:

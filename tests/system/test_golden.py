@@ -39,7 +39,8 @@ async def test_a_state_of_a_release_shows_what_it_showed_then(name: str, tmp_pat
         try:
             assert await replica.text() == (DATA / name / "metrics.txt").read_text()
             if name == STATE.parent.name:  # what was sent then is known still: identities and keys are there
-                for delivery in (*SENT, *SENT_LATER):
+                # The first says a name and not when it was so: now it would undo the renaming.
+                for delivery in (*SENT[1:], *SENT_LATER):
                     answer = await client.post(
                         replica.url + delivery.path, content=delivery.body, headers=delivery.headers
                     )

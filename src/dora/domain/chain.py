@@ -77,6 +77,10 @@ class ChainState:
     open_failures: int = 0
     shipped: dict[str, str] = Factory(dict)
     """Commit -> the deployment that brought it first."""
+    found: dict[str, None] = Factory(dict)
+    """Commits that were deployed before the service knew the chain, as GitHub's history tells."""
+    within: dict[str, str] = Factory(dict)
+    """Commit that was deployed -> one of those found that contains it: the deployment went back behind that."""
     awaited: dict[str, Awaited] = Factory(dict)
     started: dict[str, None] = Factory(dict)
     unlinked: dict[str, Instant] = Factory(dict)
@@ -214,6 +218,7 @@ class ChainState:
         else:
             self.remembered.remove(deployment.place)
         deployment.sha, deployment.succeeded_at, deployment.found = found.sha, found.succeeded_at, True
+        self.found[found.sha] = None
         self._enter_success(deployment)
         insort(self.remembered, deployment.place)
 
@@ -243,6 +248,12 @@ class ChainState:
             number = next(iter(self.failures))
             self.reported.pop(number, None)
             del self.failures[number]
+
+    def went_behind(self, sha: str, found: str) -> None:
+        """Remember that a deployed commit is contained in one found; the oldest beyond the bound is forgotten."""
+        self.within[sha] = found
+        if len(self.within) > REMEMBERED:
+            del self.within[next(iter(self.within))]
 
     # Failures
 

@@ -101,9 +101,6 @@ class Measuring:
         measurement = self._measurement(
             deployment, environment, counted=counted, lookups=lookups, max_commits=max_commits
         )
-        before = chain.predecessor(deployment)
-        if before is not None and before.sha == deployment.sha:
-            deployment.within = before.within
         if chain.successes_of(measurement.sha) > 1:
             # All that this commit contains was deployed with it before: nothing to observe, nothing unknown.
             self._begin_known(measurement)
@@ -133,8 +130,8 @@ class Measuring:
             counted=counted,
             lookups=lookups,
             max_commits=max_commits,
-            base=(latest.within or latest.sha) if latest else None,
-            base_found=latest is not None and (latest.found or latest.within is not None),
+            base=latest.sha if latest else None,
+            base_found=latest is not None and latest.found,
             base_at=latest.succeeded_at if latest else None,
             before=before.id if before else None,
             fresh=chain.never_succeeded_before(deployment),
@@ -165,11 +162,7 @@ class Measuring:
     def _begin_known(self, measurement: Measurement) -> None:
         """Find out whether a deployment whose changes are known goes back, now or when the ledger or GitHub tells."""
         if measurement.base is not None:
-            measurement.known = True
-            # Without a predecessor of this environment name GitHub is asked for one: it may be known to have gone back.
-            may_go_back = measurement.fresh and (measurement.before is not None or measurement.find_predecessor)
-            measurement.lookups = measurement.lookups and may_go_back
-            measurement.settled = not measurement.lookups
+            _take_as_known(measurement)
             self.chain.unmeasured.append(measurement)
             self._advance()
 
@@ -278,6 +271,9 @@ class Measuring:
         if measurement.find_predecessor:
             self._ask(measurement, Asked.PREDECESSOR, None)
             return False
+        self._lift_base(measurement)
+        if not measurement.known and measurement.sha in self.chain.found:
+            _take_as_known(measurement)  # GitHub has told meanwhile that it had been deployed before
         if measurement.known:
             return self._try_known(measurement)
         if measurement.base is None:
@@ -297,6 +293,11 @@ class Measuring:
             return False
         self._end(measurement, span.commits, behind=span.behind)
         return True
+
+    def _lift_base(self, measurement: Measurement) -> None:
+        """Compare with what the base is known to be contained in: it had been deployed here too."""
+        while measurement.only is None and measurement.base in self.chain.within:
+            measurement.base, measurement.base_found = self.chain.within[measurement.base], True
 
     def _try_first(self, measurement: Measurement) -> bool:
         """Measure a chain's first deployment: what was seen landing and is contained, never the history before."""
@@ -415,9 +416,8 @@ class Measuring:
         only = measurement.only
         self._take(measurement, [sha for sha in commits if only is None or sha in only], behind=behind)
         self._ship(only or (), measurement.deployment_id)
-        deployment = self.chain.deployments.get(measurement.deployment_id)
-        if behind and measurement.base_found and deployment is not None:
-            deployment.within = measurement.base
+        if behind and measurement.base_found and measurement.base is not None:
+            self.chain.went_behind(measurement.sha, measurement.base)
         self.chain.unmeasured.remove(measurement)
 
     def _end_unknown(self, measurement: Measurement, unknown: Unknown, commits: Iterable[str]) -> None:
@@ -485,3 +485,12 @@ class Measuring:
                 self.chain.reverted(deployment, self.chain.deployments.get(culprit), self.emit)
         if any(change.hotfix for change in changes):
             self.chain.hotfixed(deployment, before, self.emit)
+
+
+def _take_as_known(measurement: Measurement) -> None:
+    """Leave open only whether a deployment goes back."""
+    measurement.known = True
+    # Without a predecessor of this environment name GitHub is asked for one: it may be known to have gone back.
+    may_go_back = measurement.fresh and (measurement.before is not None or measurement.find_predecessor)
+    measurement.lookups = measurement.lookups and may_go_back
+    measurement.settled = not measurement.lookups

@@ -52,8 +52,6 @@ class Deployment:
     marked: bool = False
     rollback: bool = False
     """It is a rollback, or a redeploy of one."""
-    within: str | None = None
-    """A commit, known to be deployed before from GitHub's history alone, that contains its own: it went back behind."""
     rework: bool = False
     told: bool = False
     """A sender said what it was or what it fixes."""

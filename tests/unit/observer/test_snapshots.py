@@ -108,6 +108,18 @@ async def test_a_snapshot_begins_after_so_many_facts_and_shortens_the_next_start
         assert deployments(again.sink.observations) == ["2"]
 
 
+async def test_how_many_facts_make_a_snapshot_can_be_told() -> None:
+    house = House(codec=Codec(Rows()))
+    house.observer.snapshot_after = 2
+    async with living(house):
+        await house.tell(success(1))
+        await asyncio.sleep(1)
+        assert house.state.kept is None
+        await house.tell(success(2))
+        await asyncio.sleep(1)
+        assert house.state.kept is not None
+
+
 async def test_a_snapshot_is_written_while_facts_go_on_coming_in() -> None:
     async with living(House(codec=Codec(Rows()))) as house:
         await house.tell(*(success(number, repository=f"acme/{number}") for number in range(500)))

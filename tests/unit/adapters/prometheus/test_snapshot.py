@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 
 from dora.adapters.prometheus import Exposition, Series
@@ -46,6 +47,20 @@ def test_a_restored_series_goes_on_counting() -> None:
     for one in (series, restored):
         one.record([DeploymentCounted(CHAIN, Result.SUCCESS, EXEMPLAR)], at=NOON + 2 * HOUR)
     assert read(Exposition(restored)) == read(Exposition(series))
+
+
+@pytest.mark.parametrize("chains", [0, 1, 24, 25, 26, 100])
+def test_slices_together_are_the_whole_of_one_moment(chains: int) -> None:
+    series = Series()
+    for number in range(chains):
+        series.record([ChainRegistered(evolve(CHAIN, service=str(number)))], at=NOON + number)
+    before = series.dump()
+    slices = series.slices()
+    series.record([RepositoryRegistered(CHAIN.repository), ChainRegistered(CHAIN)], at=NOON)
+    restored = Series()
+    for one in slices:
+        restored.load(json.loads(json.dumps(one)))
+    assert restored.dump() == before
 
 
 def test_a_view_that_watches_an_empty_series_sees_what_is_loaded() -> None:
