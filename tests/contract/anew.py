@@ -78,8 +78,8 @@ def last_deployed(served: Served, name: str, *, before: Instant) -> Node:
 def in_line(served: Served, facts: Sequence[Fact]) -> bool:
     """Say whether what was deployed before the service knew it, and what is told, lie on one line in each chain.
 
-    GitHub is asked for what each environment had, and compared with that. What lies beside it (a branch, or history that
-    was forced away) is not known to have been deployed, and may be observed with a deployment that brings it again.
+    GitHub is asked for what each environment had, and compared with that. What lies beside it (a branch, or history
+    that was forced away) is not known to have been deployed; a deployment that brings it again may observe it.
     """
     nodes: dict[Chain, list[Node]] = {}
     told: set[str] = set()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from dora.domain.core import Core
 from dora.domain.facts import Fact
 from dora.domain.questions import ChangesSought
 from dora.ports import CommitLookup
-from tests.contract.anew import truth_anew
+from tests.contract.anew import in_line, truth_anew
 from tests.contract.fake_github.world import World, world
 from tests.contract.served import Served, Serving, history_with_lookups
 from tests.unit.domain.series import Series, differences, fold

@@ -80,7 +80,7 @@ class ChainState:
     found: dict[str, None] = Factory(dict)
     """Commits that were deployed before the service knew the chain, as GitHub's history tells."""
     within: dict[str, str] = Factory(dict)
-    """Commit that was deployed -> one of those found that contains it: the deployment went back behind that."""
+    """Commit that was deployed -> another, deployed before it, that contains it: the deployment went back."""
     awaited: dict[str, Awaited] = Factory(dict)
     started: dict[str, None] = Factory(dict)
     unlinked: dict[str, Instant] = Factory(dict)
@@ -249,9 +249,9 @@ class ChainState:
             self.reported.pop(number, None)
             del self.failures[number]
 
-    def went_behind(self, sha: str, found: str) -> None:
-        """Remember that a deployed commit is contained in one found; the oldest beyond the bound is forgotten."""
-        self.within[sha] = found
+    def went_behind(self, sha: str, base: str) -> None:
+        """Remember that a deployment went back behind its base; the oldest beyond the bound is forgotten."""
+        self.within[sha] = base
         if len(self.within) > REMEMBERED:
             del self.within[next(iter(self.within))]
 

@@ -55,8 +55,6 @@ class Measurement:
     fresh: bool
     """The commit never succeeded before under this environment name."""
     find_predecessor: bool
-    base_found: bool = False
-    """The base is known from GitHub's history alone: what it contains was never seen here."""
     only: frozenset[str] | None = None
     """The changes are among these: the chain had the others before the service knew it. None: any may be."""
     asked: Asked | None = None
@@ -131,7 +129,6 @@ class Measuring:
             lookups=lookups,
             max_commits=max_commits,
             base=latest.sha if latest else None,
-            base_found=latest is not None and latest.found,
             base_at=latest.succeeded_at if latest else None,
             before=before.id if before else None,
             fresh=chain.never_succeeded_before(deployment),
@@ -209,7 +206,7 @@ class Measuring:
             if found.predecessor is not None:
                 self.chain.find_predecessor(measurement.environment.name, found.predecessor)
                 measurement.base, measurement.base_at = found.predecessor.sha, found.predecessor.succeeded_at
-                measurement.before, measurement.base_found = found.predecessor.deployment_id, True
+                measurement.before = found.predecessor.deployment_id
                 if found.unknown is None and not measurement.known and elsewhere not in (None, measurement.base):
                     self._compare_elsewhere(measurement, elsewhere, found)
                     return
@@ -223,7 +220,7 @@ class Measuring:
             if measurement.settled:
                 self._try_first(measurement)
         else:
-            self._end(measurement, commits, behind=found.behind)
+            self._settle(measurement, commits, behind=found.behind)
         self._advance()
 
     def _compare_elsewhere(self, measurement: Measurement, elsewhere: str | None, found: ChangesFound) -> None:
@@ -271,7 +268,6 @@ class Measuring:
         if measurement.find_predecessor:
             self._ask(measurement, Asked.PREDECESSOR, None)
             return False
-        self._lift_base(measurement)
         if not measurement.known and measurement.sha in self.chain.found:
             _take_as_known(measurement)  # GitHub has told meanwhile that it had been deployed before
         if measurement.known:
@@ -291,13 +287,22 @@ class Measuring:
             return True
         if self._wants_details(measurement, span.commits):
             return False
-        self._end(measurement, span.commits, behind=span.behind)
-        return True
+        return self._settle(measurement, span.commits, behind=span.behind) or self._try(measurement)
 
-    def _lift_base(self, measurement: Measurement) -> None:
-        """Compare with what the base is known to be contained in: it had been deployed here too."""
-        while measurement.only is None and measurement.base in self.chain.within:
-            measurement.base, measurement.base_found = self.chain.within[measurement.base], True
+    def _settle(self, measurement: Measurement, commits: Iterable[str], *, behind: bool) -> bool:
+        """End a measurement, unless its base went back behind another commit: then go on from that.
+
+        What lies between the two was deployed before, perhaps before the service knew the chain.
+        """
+        commits = tuple(commits)
+        further = None if behind else self.chain.within.get(measurement.base or "")
+        if further is not None and any(sha not in self.chain.shipped for sha in commits):
+            only = frozenset(commits)
+            measurement.only = only if measurement.only is None else measurement.only & only
+            measurement.base = further
+            return False
+        self._end(measurement, commits, behind=behind)
+        return True
 
     def _try_first(self, measurement: Measurement) -> bool:
         """Measure a chain's first deployment: what was seen landing and is contained, never the history before."""
@@ -416,8 +421,6 @@ class Measuring:
         only = measurement.only
         self._take(measurement, [sha for sha in commits if only is None or sha in only], behind=behind)
         self._ship(only or (), measurement.deployment_id)
-        if behind and measurement.base_found and measurement.base is not None:
-            self.chain.went_behind(measurement.sha, measurement.base)
         self.chain.unmeasured.remove(measurement)
 
     def _end_unknown(self, measurement: Measurement, unknown: Unknown, commits: Iterable[str]) -> None:
@@ -472,6 +475,8 @@ class Measuring:
 
     def _evidence(self, measurement: Measurement, changes: tuple[Change, ...], *, behind: bool) -> None:
         """Conclude from what a deployment brought which earlier one had failed: first rollback, revert, hotfix."""
+        if behind and measurement.base is not None:
+            self.chain.went_behind(measurement.sha, measurement.base)
         deployment = self.chain.deployments.get(measurement.deployment_id)
         if deployment is None or not measurement.counted or deployment.kind is not None:
             return
