@@ -158,8 +158,6 @@ def test_a_path_that_is_none_is_a_problem_like_any_other() -> None:
         ("DORA_ZERO_HOLD", "-1s"),
         ("DORA_LOG_LEVEL", "nonsense-value"),
         ("DORA_LOG_FORMAT", "nonsense-value"),
-        ("DORA_STATE", "nonsense-value"),
-        ("DORA_STATE", "memory:nonsense-value"),
         ("GITHUB_API_URL", "nonsense-value"),
         ("GITHUB_API_URL", "ftp://nonsense-value"),
         ("GITHUB_API_URL", "https://user:nonsense-value@github.example"),

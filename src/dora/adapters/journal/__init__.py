@@ -25,7 +25,7 @@ def journal(url: str, *, reader: bool = False) -> Journal:
     """
     split = urlsplit(url)
     match split.scheme:
-        case "memory":
+        case "memory" if url == "memory:":
             return Memory()
         case "file":
             path = unquote(split.path)
