@@ -273,7 +273,12 @@ class Core:
             return False
         if state.id is None:
             return True
-        return repository.name.lower() != state.name.lower() and _own_time(fact) > state.named_at
+        if repository.name.lower() == state.name.lower():
+            return False
+        once = self.by_name.get(repository.name.lower()) is state
+        if once and isinstance(fact, f.RepositorySeen | f.EnvironmentSeen | f.CommitsPushed):
+            return False  # an old delivery come again bears an old name; only a fact with a time of its own can tell
+        return _own_time(fact) > state.named_at
 
     def _rename(self, state: RepositoryState, fact: f.Fact, emit: Emit) -> None:
         """Let a repository go by another name: new series begin, and the gauges go along."""

@@ -244,7 +244,9 @@ class Observer:
 
     async def close(self) -> None:
         """Shorten the next start by a snapshot if enough has come since the last, and release the state."""
-        if self._restored and self.standing is Standing.DRAINING and self._facts >= SNAPSHOT_AT_END:
+        # Not after a long replay either: a snapshot is due at the next start then, and this one would hold up the end.
+        worth_it = SNAPSHOT_AT_END <= self._facts < self.snapshot_after
+        if self._restored and self.standing is Standing.DRAINING and worth_it:
             await self.begin_snapshot()
             snapshot = None
             while self._snapshot is not None and snapshot is None:

@@ -88,3 +88,11 @@ def test_the_first_spelling_of_a_name_stays() -> None:
     core.apply(seen(Repository("Acme/Shop")))
     core.apply(evolve(success("1", "a", 1), repository=Repository("acme/SHOP", 42)))
     assert labels(core) == ["Acme/Shop"]
+
+
+def test_a_ping_sent_again_does_not_bring_an_old_name_back() -> None:
+    core = Core()
+    core.apply(seen(SHOP, 1))
+    core.apply(seen(RENAMED, 2))
+    assert core.apply(seen(SHOP, 3)).outcome.status is Status.DUPLICATE
+    assert labels(core) == ["acme/store"]
