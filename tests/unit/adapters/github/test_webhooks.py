@@ -452,6 +452,12 @@ def test_case_20_and_22_a_merge_is_recognised_and_indistinct_commits_count() -> 
     assert push_of("merged").facts == (pushed(BRANCH, MERGE),)
 
 
+def test_case_24_a_number_in_a_commits_message_proves_nothing() -> None:
+    body = github.deliveries()["push.squashed"]
+    numbered = changed(body, "commits/0/message", "Fix the till (#12), closes #34")
+    assert read("push", numbered).facts == read("push", changed(body, "commits/0/message", "Fix the till")).facts
+
+
 def test_an_old_sender_tells_no_author_date() -> None:
     assert push_of("old_sender").facts == (pushed(Commit(github.SQUASHED, rfc3339("2026-01-05T16:00:00Z"))),)
 
