@@ -84,6 +84,14 @@ def test_a_chain_remembers_what_it_has_had_up_to_a_bound() -> None:
     assert "0" not in state.shipped
 
 
+def test_a_chain_remembers_the_newest_steps_back() -> None:
+    state = ChainState(Chain("acme/shop", "production", ""))
+    for number in range(chain.REMEMBERED + 1):
+        state.went_behind(str(number), "base")
+    assert len(state.within) == chain.REMEMBERED
+    assert "0" not in state.within
+
+
 def test_what_waits_for_unknown_deployments_is_bounded() -> None:
     story = Story()
     for number in range(chain.REMEMBERED + 1):
