@@ -18,13 +18,12 @@ from dora.domain.chain import Awaited, ChainState
 from dora.domain.core import Core
 from dora.domain.facts import Environment, Repository
 from dora.domain.incidents import Incident, Incidents
-from dora.domain.instant import Instant
 from dora.domain.ledger import LandedCommit, LandedPullRequest, Ledger, Push, ReportedChange
-from dora.domain.measurement import Measurement
 from dora.domain.observations import Chain
 from dora.domain.questions import ChangesSought
 from dora.domain.repository import RepositoryState
 from dora.domain.succession import Deployment, Failure, Succession
+from dora.domain.unmeasured import Measurement
 from dora.ports import Snapshot, StateDamaged
 
 VERSION = 1
@@ -54,8 +53,7 @@ _SHAPES = (
 
 def _converter() -> cattrs.Converter:
     for shape in _SHAPES:
-        # What the domain imports for the type checker alone has to be named here.
-        attrs.resolve_types(shape, localns={"Measurement": Measurement, "Instant": Instant})
+        attrs.resolve_types(shape)
     # JSON knows no sets; sorted, the same state is written as the same bytes.
     overrides: dict[type, Callable[[Any], Any]] = {set: sorted, frozenset: sorted}
     converter = cattrs.Converter(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from attrs import Factory, define
 
 from dora.domain.facts import DeploymentFinished, Kind, Predecessor, Result
+from dora.domain.instant import Instant
 from dora.domain.observations import (
     Cause,
     Chain,
@@ -26,10 +27,7 @@ from dora.domain.observations import (
     ReworkCounted,
 )
 from dora.domain.succession import LOWEST, Deployment, Failure, Key, Succession, deployment_of, key
-
-if TYPE_CHECKING:
-    from dora.domain.instant import Instant
-    from dora.domain.measurement import Measurement
+from dora.domain.unmeasured import Measurement
 
 REMEMBERED = 1_000
 """Deployments that a chain remembers: the newest by status time."""

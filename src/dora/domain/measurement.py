@@ -7,9 +7,8 @@ observed at the first deployment that contains it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 
-from attrs import Factory, define
+from attrs import define
 
 from dora.domain.ancestry import Gap, Span, between, contained
 from dora.domain.chain import ChainState, Emit
@@ -25,58 +24,8 @@ from dora.domain.observations import (
     PendingLookups,
 )
 from dora.domain.questions import ChangesSought
-from dora.domain.succession import Deployment, Key, key
-
-
-class Asked(StrEnum):
-    """What GitHub was asked about a deployment."""
-
-    PREDECESSOR = "predecessor"
-    RANGE = "range"
-    DETAILS = "details"
-
-
-@define(kw_only=True)
-class Measurement:
-    """A success whose changes are not (all) observed yet."""
-
-    deployment_id: str
-    environment: Environment
-    sha: str
-    succeeded_at: Instant
-    counted: bool
-    lookups: bool
-    max_commits: int
-    base: str | None
-    """The commit deployed before; None: this is the chain's first deployment, as far as is known."""
-    base_at: Instant | None
-    before: str | None
-    """The predecessor: the one to blame."""
-    fresh: bool
-    """The commit never succeeded before under this environment name."""
-    find_predecessor: bool
-    only: frozenset[str] | None = None
-    """The changes are among these: the chain had the others before the service knew it. None: any may be."""
-    asked: Asked | None = None
-    """What the question that is out is about."""
-    question: ChangesSought | None = None
-    answered: bool = False
-    """GitHub told all it knows of the commits now known."""
-    missing: frozenset[str] = frozenset()
-    """Commits whose arrival in the ledger may change what is known."""
-    observed: bool = False
-    """Some change of it was observed."""
-    undated: set[str] = Factory(set)
-    """Changes observed of which the first commit was not known yet: a late push may tell."""
-    settled: bool = False
-    """Observed or counted as unknown already; until the chain's next success a late delivery may add to it."""
-    known: bool = False
-    """Its changes are known otherwise; open is only whether it goes back behind its base."""
-
-    @property
-    def place(self) -> Key:
-        """Where the deployment stands among the chain's successes."""
-        return key(self.succeeded_at, self.deployment_id)
+from dora.domain.succession import Deployment, Key
+from dora.domain.unmeasured import Asked, Measurement
 
 
 @define
@@ -159,7 +108,7 @@ class Measuring:
     def _begin_known(self, measurement: Measurement) -> None:
         """Find out whether a deployment whose changes are known goes back, now or when the ledger or GitHub tells."""
         if measurement.base is not None:
-            _take_as_known(measurement)
+            measurement.take_as_known()
             self.chain.unmeasured.append(measurement)
             self._advance()
 
@@ -269,7 +218,7 @@ class Measuring:
             self._ask(measurement, Asked.PREDECESSOR, None)
             return False
         if not measurement.known and measurement.sha in self.chain.found:
-            _take_as_known(measurement)  # GitHub has told meanwhile that it had been deployed before
+            measurement.take_as_known()  # GitHub has told meanwhile that it had been deployed before
         if measurement.known:
             return self._try_known(measurement)
         if measurement.base is None:
@@ -490,12 +439,3 @@ class Measuring:
                 self.chain.reverted(deployment, self.chain.deployments.get(culprit), self.emit)
         if any(change.hotfix for change in changes):
             self.chain.hotfixed(deployment, before, self.emit)
-
-
-def _take_as_known(measurement: Measurement) -> None:
-    """Leave open only whether a deployment goes back."""
-    measurement.known = True
-    # Without a predecessor of this environment name GitHub is asked for one: it may be known to have gone back.
-    may_go_back = measurement.fresh and (measurement.before is not None or measurement.find_predecessor)
-    measurement.lookups = measurement.lookups and may_go_back
-    measurement.settled = not measurement.lookups
