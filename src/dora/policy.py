@@ -9,8 +9,9 @@ but anybody with write access to a repository chooses the name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable, Iterable
+from fnmatch import translate
 from typing import Final
 
 from attrs import field, frozen
@@ -110,7 +111,10 @@ class Policy:
     lookups: bool = False
     """True if GitHub may be asked."""
     _labels: dict[str, str] = field(init=False, repr=False, eq=False)
-    _repositories: tuple[str, ...] = field(init=False, repr=False, eq=False)
+    _watched: Callable[[str], object] = field(init=False, repr=False, eq=False)
+    _tracked: Callable[[str], object] = field(init=False, repr=False, eq=False)
+    _fixing: Callable[[str], object] = field(init=False, repr=False, eq=False)
+    """Whether a branch name, or a folded repository, fits one of the globs."""
     _hotfix_labels: frozenset[str] = field(init=False, repr=False, eq=False)
     _incident_labels: frozenset[str] = field(init=False, repr=False, eq=False)
 
@@ -118,14 +122,15 @@ class Policy:
         # Folded once here, not on every event. Of labels that differ in case only, the first stands for the others.
         folded = {_fold(rule.label): rule.label for rule in reversed(self.environments)}
         object.__setattr__(self, "_labels", folded | {rule.label: rule.label for rule in self.environments})
-        object.__setattr__(self, "_repositories", tuple(_fold(glob) for glob in self.repositories))
+        object.__setattr__(self, "_watched", _matching(_fold(glob) for glob in self.repositories))
+        object.__setattr__(self, "_tracked", _matching(self.branches))
+        object.__setattr__(self, "_fixing", _matching(self.hotfix_branches))
         object.__setattr__(self, "_hotfix_labels", frozenset(map(_fold, self.hotfix_labels)))
         object.__setattr__(self, "_incident_labels", frozenset(map(_fold, self.incident_labels)))
 
     def watches(self, name: str) -> bool:
         """Return whether events of the repository `owner/name` matter."""
-        folded = _fold(name)
-        return any(fnmatchcase(folded, glob) for glob in self._repositories)
+        return self._watched(_fold(name)) is not None
 
     def environment(self, name: str, *, transient: bool = False) -> Environment | None:
         """Return the environment that GitHub calls by this name, with its label; None if it is of no interest."""
@@ -156,14 +161,14 @@ class Policy:
     def tracks(self, branch: str, default_branch: str | None) -> bool:
         """Return whether merges into the branch are changes. An unknown default branch leaves every branch tracked."""
         if self.branches:
-            return any(fnmatchcase(branch, glob) for glob in self.branches)
+            return self._tracked(branch) is not None
         return default_branch is None or branch == default_branch
 
     def is_hotfix(self, labels: Iterable[str], head: str) -> bool:
         """Return whether a pull request with these labels, from the branch `head`, is a hotfix."""
         if any(_fold(label) in self._hotfix_labels for label in labels):
             return True
-        return any(fnmatchcase(head, glob) for glob in self.hotfix_branches)
+        return self._fixing(head) is not None
 
     def is_incident(self, labels: Iterable[str]) -> bool:
         """Return whether an issue with these labels is an incident."""
@@ -212,6 +217,12 @@ def listed(text: str) -> tuple[str, ...]:
 def is_pattern(glob: str) -> bool:
     """Return whether the glob holds a wildcard; one that does not is a name."""
     return not _WILDCARDS.isdisjoint(glob)
+
+
+def _matching(globs: Iterable[str]) -> Callable[[str], object]:
+    """Return what matches a text against all globs at once: `fnmatch`'s own patterns, compiled once."""
+    # Without globs nothing matches: an empty alternative would match the empty text.
+    return re.compile("|".join(map(translate, globs)) or r"(?!)").match
 
 
 def _unlisted(name: str, service: str = "") -> Environment:

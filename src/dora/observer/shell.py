@@ -286,6 +286,9 @@ class Observer:
     async def _arrival(self) -> None:
         """Wait for something to write, or until it is time to ask for the entries of others."""
         self._arrived.clear()
+        if self._poll_at is None:
+            await self._arrived.wait()
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._poll_at):
                 await self._arrived.wait()
@@ -333,8 +336,10 @@ class Observer:
         if submission.judged is None:
             return
         outcomes = tuple(
-            judged if judged is not None else self._apply(fact)
-            for fact, judged in zip(submission.entry, submission.judged, strict=True)
+            [
+                judged if judged is not None else self._apply(fact)
+                for fact, judged in zip(submission.entry, submission.judged, strict=True)
+            ]
         )
         if not submission.answered.done():
             submission.answered.set_result(outcomes)
@@ -358,11 +363,12 @@ class Observer:
             if problems:
                 submission.answered.set_exception(Invalid(*problems))
                 continue
-            submission.judged = tuple(admission.judge(fact) for fact in submission.entry)
-            self._tell_limit(submission.judged)
-            entry = tuple(
-                fact for fact, judged in zip(submission.entry, submission.judged, strict=True) if judged is None
-            )
+            judged = submission.judged = tuple([admission.judge(fact) for fact in submission.entry])
+            if judged and not any(judged):  # all of it matters, as is usual
+                kept.append(submission.entry)
+                continue
+            self._tell_limit(judged)
+            entry = tuple([fact for fact, known in zip(submission.entry, judged, strict=True) if known is None])
             if entry:
                 kept.append(entry)
         return kept

@@ -40,7 +40,12 @@ def _ref(text: str) -> str:
     return text
 
 
-def _full_name(text: str) -> str:
+def full_name(text: str) -> str:
+    """Return a repository's `owner/name`.
+
+    Raises:
+        ValueError: it is none.
+    """
     owner, _, name = text.partition("/")
     if not owner or not name or "/" in name or len(text) > _LONGEST_NAME:
         raise ValueError("must be owner/name, of at most 255 characters")
@@ -61,7 +66,7 @@ def _id(number: int) -> int:
 
 Sha: TypeAlias = Annotated[str, Rule(_sha)]
 Ref: TypeAlias = Annotated[str, Rule(_ref)]
-FullName: TypeAlias = Annotated[str, Rule(_full_name)]
+FullName: TypeAlias = Annotated[str, Rule(full_name)]
 DeploymentId: TypeAlias = Annotated[int, Rule(_not_negative)]
 Id: TypeAlias = Annotated[int, Rule(_id)]
 

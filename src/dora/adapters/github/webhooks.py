@@ -12,13 +12,13 @@ from urllib.parse import unquote_to_bytes
 from attrs import field, frozen
 
 from dora.adapters.github import payloads
-from dora.adapters.github.reading import Arrival, Reading, Reason, fits, repository
+from dora.adapters.github.reading import Arrival, Reading, Reason, fits, pick, repository
 from dora.adapters.github.translation import READERS
 from dora.domain.facts import Fact, Repository, RepositorySeen
 from dora.domain.instant import Instant
 from dora.policy import Policy
 from dora.ports import Malformed, Problem, Unauthenticated
-from dora.wire import parse, signed
+from dora.wire import parse, signed, structure
 
 EVENTS: Final = frozenset(
     """
@@ -92,24 +92,33 @@ class Webhooks:
         if not isinstance(raw, dict):
             raise Malformed(Problem("", "must be an object"))
         arrival = Arrival(policy=self._policy, received_at=received_at)
-        named = fits(raw.get("repository"), payloads.Repository)
-        watched = named is not None and self._policy.watches(named.full_name)
+        name = _name(raw)
+        watched = name is not None and self._policy.watches(name)
         reader = READERS.get(event)
         if reader is None:
             reading = _registering(event, raw, arrival)
-        elif named and not watched:
+        elif name and not watched:
             reading = Reading(ignored=Reason.REPOSITORY)
         else:
             reading = reader(raw, arrival)
         facts = reading.facts
-        if not facts and named and watched:
-            facts = (_seen(repository(named), arrival),)
+        if not facts and watched:
+            facts = (_seen(repository(structure(raw["repository"], payloads.Repository)), arrival),)
         return Delivery(
             event=event if event in EVENTS else OTHER,
-            repository=named.full_name if named and watched else None,
+            repository=name if watched else None,
             facts=facts,
             ignored=reading.ignored,
         )
+
+
+def _name(raw: dict[str, object]) -> str | None:
+    """Return the full name of the repository that a delivery is of, if it can be read."""
+    name = pick(raw, "repository", "full_name")
+    try:
+        return payloads.full_name(name) if isinstance(name, str) else None
+    except ValueError:
+        return None
 
 
 def _registering(event: str, raw: dict[str, object], arrival: Arrival) -> Reading:

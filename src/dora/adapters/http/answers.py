@@ -19,6 +19,9 @@ RETRY_AFTER: Final = 5
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+_HEADERS: Final = "dora.headers"
+"""Where a request's scope keeps its headers by name once anybody has asked."""
+
 _JSON: Final = b"application/json"
 _PROBLEM: Final = b"application/problem+json"
 
@@ -133,7 +136,8 @@ def unavailable(detail: str, *, retry_after: int = RETRY_AFTER) -> Answer:
 
 def header(scope: Scope, name: bytes) -> str | None:
     """Return the request's first header of the name (lower case), None if there is none."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value, "latin-1")
-    return None
+    headers = scope.get(_HEADERS)
+    if headers is None:
+        headers = scope[_HEADERS] = dict(reversed(scope["headers"]))
+    value = headers.get(name)
+    return None if value is None else str(value, "latin-1")

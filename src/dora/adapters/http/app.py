@@ -9,9 +9,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from attrs import define, field, frozen
+from attrs import define, frozen
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -52,6 +53,8 @@ def now() -> Instant:
 class Application:
     """The whole service as one ASGI application."""
 
+    doors: Mapping[str, ASGIApp]
+    """By path: what comes in goes straight to its endpoint, past the router and what it wraps around each request."""
     routes: ASGIApp
     paths: frozenset[str]
     gate: Gate
@@ -67,7 +70,7 @@ class Application:
         awaited = self.gate.enter()
         began = time.perf_counter()
         try:
-            await self.routes(scope, exchange.receive, exchange.send)
+            await self.doors.get(scope["path"], self.routes)(scope, exchange.receive, exchange.send)
         finally:
             if awaited:
                 self.gate.leave()
@@ -89,14 +92,15 @@ class _Exchange:
     _send: Send
     status: int = 0
     """What was answered; 0: nothing, the client went away."""
-    _read: bool = field(init=False)
+    _read: bool = False
     _held: bool = False
 
-    def __attrs_post_init__(self) -> None:
-        self._read = header(self.scope, b"transfer-encoding") is None and header(self.scope, b"content-length") in {
-            None,
-            "0",
-        }
+    def _is_read(self) -> bool:
+        """Return whether nothing of the body is left to be read: all of it was, or there is none."""
+        self._read = self._read or (
+            header(self.scope, b"transfer-encoding") is None and header(self.scope, b"content-length") in {None, "0"}
+        )
+        return self._read
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -107,7 +111,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        elif not self._read and not message.get("more_body", False):
+        elif not message.get("more_body", False) and not self._is_read():
             # The client has the whole answer, by its length; the exchange ends when its body is read.
             self._held = True
             message = {**message, "more_body": True}
@@ -191,9 +195,11 @@ def application(  # noqa: PLR0913 - what the service consists of, each named
     )
     page = PageEndpoint(about=about, guard=guard, gate=gate, sightings=sightings, now=clock)
     # The two doors are ASGI applications of their own: they are by far the busiest, and answer 405 in their own order.
+    doors = {
+        path: ServerErrorMiddleware(door, handler=_error_response)
+        for path, door in ((webhooks.PATH, deliveries), (events.PATH, pushed))
+    }
     routes = [
-        Route(webhooks.PATH, deliveries),
-        Route(events.PATH, pushed),
         Route("/metrics", readings.metrics),
         Route("/internal/metrics", readings.internals),
         Route("/healthz", readings.health),
@@ -207,7 +213,12 @@ def application(  # noqa: PLR0913 - what the service consists of, each named
     # A redirect from `/webhooks/github/` would not be followed by GitHub: a 404 that tells the path is of more use.
     starlette.router.redirect_slashes = False
     return Application(
-        routes=starlette, paths=frozenset(route.path for route in routes), gate=gate, intake=intake, internals=internals
+        doors=doors,
+        routes=starlette,
+        paths=frozenset((*doors, *(route.path for route in routes))),
+        gate=gate,
+        intake=intake,
+        internals=internals,
     )
 
 

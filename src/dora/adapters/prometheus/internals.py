@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from attrs import define, field
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric
@@ -21,6 +21,8 @@ from prometheus_client.registry import Collector
 
 from dora.adapters.prometheus.negotiation import Format, accepts_gzip, negotiate
 from dora.adapters.prometheus.scrape import Scrape
+
+M = TypeVar("M", Counter, Histogram)
 
 OTHER: Final = "other"
 """What a label says of a value that is on no list."""
@@ -67,6 +69,7 @@ class Internals:
     _budget_limit: Gauge = field(init=False, repr=False)
     _open_questions: Gauge = field(init=False, repr=False)
     _oldest_question: Gauge = field(init=False, repr=False)
+    _children: dict[tuple[object, ...], Any] = field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         registry = self._registry
@@ -137,7 +140,14 @@ class Internals:
             type_: from the door's fixed list of types, else `other`.
             outcome: `dora.domain.outcome.Status`.
         """
-        self._events.labels(repository, source, type_, str(outcome)).inc()
+        self._child(self._events, repository, source, type_, str(outcome)).inc()
+
+    def _child(self, metric: M, *labels: str) -> M:
+        """Return the series of the labels. Looking it up here is much cheaper than asking the client each time."""
+        child: M | None = self._children.get((metric, *labels))
+        if child is None:
+            child = self._children[metric, *labels] = metric.labels(*labels)
+        return child
 
     def rejected(self, reason: str) -> None:
         """Count a delivery that was refused, for one of `REJECTIONS`."""
@@ -153,8 +163,8 @@ class Internals:
             seconds: until the last byte was handed over.
         """
         known = method if method in _METHODS else OTHER
-        self._requests.labels(route, known, str(status)).inc()
-        self._request_seconds.labels(route, known).observe(seconds)
+        self._child(self._requests, route, known, str(status)).inc()
+        self._child(self._request_seconds, route, known).observe(seconds)
 
     def asked(self, endpoint: str, status: int | str, remaining: int | None, limit: int | None, resource: str) -> None:
         """Count a request to GitHub, and note what is left.

@@ -138,6 +138,7 @@ class _Draft:
     """A row while one call of `record` changes it."""
 
     __slots__ = (
+        "_at",
         "_born",
         "_counts",
         "_digest",
@@ -154,8 +155,9 @@ class _Draft:
         self.rows = rows
         self.key = key
         # Shared by all that this call registers: a fresh chain is 17 counters and 8 histograms' places.
-        self._zero = Count(0, at)
-        self._empty = Distribution(NOTHING, 0, at)
+        self._zero: Count | None = None
+        self._empty: Distribution | None = None
+        self._at = at
         self._digest = row.digest
         self._labels = row.labels
         self._born = row.born
@@ -250,6 +252,7 @@ class _Draft:
         """Return the counter, born now if it did not exist."""
         count = self._counts[place]
         if count is None:
+            self._zero = self._zero or Count(0, self._at)
             count = self._counts[place] = self._zero
             self._born = max(self._born, count.created)
         return count
@@ -258,6 +261,7 @@ class _Draft:
         """Return the histogram, born now if it did not exist."""
         seen = self._distributions[place]
         if seen is None:
+            self._empty = self._empty or Distribution(NOTHING, 0, self._at)
             seen = self._distributions[place] = self._empty
             self._born = max(self._born, seen.created)
         return seen
