@@ -6,7 +6,7 @@ appear only where an observation leaves for a metric sink's reader.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 Instant: TypeAlias = int
@@ -16,7 +16,8 @@ MICROSECONDS = 1_000_000
 """Microseconds in a second."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_DAY = 86_400
+"""Seconds; `timedelta` has no leap ones."""
 
 
 def instant(moment: datetime) -> Instant:
@@ -27,7 +28,8 @@ def instant(moment: datetime) -> Instant:
     """
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone is no instant")
-    return (moment - _EPOCH) // _MICROSECOND
+    since = moment - _EPOCH
+    return (since.days * _DAY + since.seconds) * MICROSECONDS + since.microseconds
 
 
 def seconds(duration: Duration) -> float:

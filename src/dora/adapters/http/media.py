@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dora.adapters.http.answers import RefusedError, header
@@ -21,7 +22,16 @@ def media_type(scope: Scope, *allowed: str) -> str:
     Raises:
         RefusedError: it has another one, or is compressed (415).
     """
-    essence, _, parameters = (header(scope, b"content-type") or "").partition(";")
+    media = _media_type(header(scope, b"content-type") or "", allowed)
+    encoding = header(scope, b"content-encoding")
+    if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
+        raise RefusedError(415, "A compressed body is not taken.", headers=((b"accept-encoding", b"identity"),))
+    return media
+
+
+@lru_cache(maxsize=64)  # senders are many, and send the same few
+def _media_type(content_type: str, allowed: tuple[str, ...]) -> str:
+    essence, _, parameters = content_type.partition(";")
     media = essence.strip().lower()
     if media not in allowed:
         raise RefusedError(415, f"The Content-Type must be {' or '.join(allowed)}.")
@@ -29,7 +39,4 @@ def media_type(scope: Scope, *allowed: str) -> str:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in {"utf-8", "utf8", "us-ascii"}:
             raise RefusedError(415, "The charset must be UTF-8.")
-    encoding = (header(scope, b"content-encoding") or "").strip().lower()
-    if encoding not in {"", "identity"}:
-        raise RefusedError(415, "A compressed body is not taken.", headers=((b"accept-encoding", b"identity"),))
     return media

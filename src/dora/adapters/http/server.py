@@ -16,14 +16,13 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import Factory, define, field
-from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import AsyncioSingleTask, WorkerContext
 from hypercorn.config import Config
-from hypercorn.typing import ASGIFramework, LifespanState
+from hypercorn.typing import LifespanState
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
 MOST_CONNECTIONS: Final = 1_000
 """With at most about 0.3 MB of buffers each."""
@@ -177,11 +176,10 @@ class _Connection:
     async def serve(self, config: Config, context: WorkerContext) -> None:
         loop = asyncio.get_running_loop()
         self._watch()
-        app = ASGIWrapper(cast("ASGIFramework", self._app))
         # It wants asyncio's own reader and writer, and has a task for the time between requests; the methods below are
         # what it uses of them.
         streams = cast("tuple[asyncio.StreamReader, asyncio.StreamWriter]", (self, self))
-        protocol = TCPServer(app, loop, config, context, LifespanState(), *streams)
+        protocol = TCPServer(self._app, loop, config, context, LifespanState(), *streams)
         protocol.idle_task = cast("AsyncioSingleTask", self)
         await protocol
 
@@ -198,7 +196,8 @@ class _Connection:
         self._rouse()
         self.writer.transport.abort()
 
-    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _app(self, scope: Any, receive: Any, send: Any, sync_spawn: object, call_soon: object) -> None:  # noqa: ANN401 - Hypercorn has types of its own for what ASGI passes
+        del sync_spawn, call_soon  # for applications that run in threads
         self._unwatch()
         self.requests += 1
         try:
