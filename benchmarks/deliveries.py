@@ -25,6 +25,9 @@ from tests.contract import make_deliveries as make
 
 ENVIRONMENTS: Final = ("production", "staging")
 
+EACH: Final = 7
+"""Deliveries of a repository until it is the next one's turn."""
+
 _BEFORE: Final = "b" * 40
 _SHA: Final = "c" * 40
 _NUMBER: Final = 987654321

@@ -17,6 +17,9 @@ from attrs import asdict, frozen
 Measure: TypeAlias = Callable[[bool], Iterable["Figure"]]
 """Takes whether it must be quick: then everything runs once, in small, and proves only that it runs."""
 
+FIGURES: Final = Path(__file__).parents[1] / "build" / "benchmarks"
+"""Where the figures of the last run of each benchmark are kept, as JSON lines."""
+
 AT_LEAST: Final = "≥"
 AT_MOST: Final = "≤"
 
@@ -66,6 +69,8 @@ TARGETS: Final = {
     "memory": Target("resident memory, 5,000 repositories × 2, after all scrapes", 300, "MB", AT_MOST, "–"),
     "memory.idle": Target("resident memory of an idle service", 70, "MB", AT_MOST, "–"),
     "start": Target("process start to `/readyz`, empty state", 0.7, "s", AT_MOST, "`python -c pass` beside it"),
+    "restart.replay": Target("process start to `/readyz`, a log of 10⁶ facts", 60, "s", AT_MOST, "–"),
+    "restart.snapshot": Target("the same from a snapshot", 10, "s", AT_MOST, "–"),
 }
 """The rows of the table in docs/performance.md, by the name of the figure that fills them."""
 

@@ -1,100 +1,102 @@
-"""How fast a volume keeps facts, and how fast it gives them back: `python benchmarks/journal.py [FACTS]`.
+"""How fast a volume keeps facts, and how fast it gives them back: `python -m benchmarks.journal`.
 
-Facts are deployments and merges of 5,000 repositories with two environments each, as the default of a million asks. The
-replay is measured without the core (reading, checking, decoding) and with it.
+A million facts of 5,000 repositories with two environments each. The replay is measured without the core (reading,
+checking, decoding) and with it. Seconds of a clock: a disk has no processor time. `TMPDIR` says where the volume is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
+from benchmarks.figures import Figure, main
+from benchmarks.history import Organisation
 from dora.adapters.journal import Volume
 from dora.domain.core import Core
-from dora.domain.facts import DeploymentFinished, Environment, Fact, PullRequestMerged, Repository, Result
+from dora.domain.facts import Fact
 from dora.ports import Snapshot
 
-REPOSITORIES = 5_000
-BATCH = 500
-ENVIRONMENTS = (Environment("staging", "staging"), Environment("production", "production"))
+FACTS: Final = 1_000_000
+REPOSITORIES: Final = 5_000
+ALONE: Final = 200
+"""Entries that are synced one by one."""
+BATCH: Final = 500
 
 
-def fact(number: int) -> Fact:
-    """Return one fact of a long history: a merge, then its two deployments."""
-    change, step = divmod(number, 3)
-    repository = Repository(f"organisation/repository-{change % REPOSITORIES}", change % REPOSITORIES)
-    at = 1_700_000_000_000_000 + number * 1_000_000
-    sha = f"{change:040x}"
-    if step == 0:
-        return PullRequestMerged(
-            repository=repository, received_at=at, number=change, created_at=at - 10**10, merged_at=at, merge_commit=sha
-        )
-    return DeploymentFinished(
-        repository=repository,
-        received_at=at,
-        environment=ENVIRONMENTS[step - 1],
-        deployment_id=str(number),
-        result=Result.SUCCESS,
-        at=at,
-        sha=sha,
-    )
+def rate(name: str, count: int, began: float, detail: str) -> Figure:
+    """Return how much was done in a second, since then."""
+    return Figure(f"journal.{name}", count / (time.perf_counter() - began), "/s", detail=detail)
 
 
-def line(what: str, count: int, seconds: float) -> None:
-    """Print one measurement."""
-    print(f"{what:<42} {count:>9,} {seconds:>9.2f} s {count / seconds:>12,.0f} /s {seconds / count * 1e6:>8.2f} µs")
-
-
-async def measure(directory: Path, facts: int) -> None:
+async def figures(directory: Path, many: int) -> AsyncIterator[Figure]:
     """Write, then read."""
+    facts = Organisation(REPOSITORIES).facts()
     volume = Volume(directory)
     await volume.open()
+    alone = list(islice(facts, ALONE))
     began = time.perf_counter()
-    for number in range(200):
-        await volume.append([(fact(number),)])
-    line("append, one entry a sync", 200, time.perf_counter() - began)
-    began = time.perf_counter()
-    for start in range(200, facts, BATCH):
-        await volume.append([(fact(number),) for number in range(start, min(start + BATCH, facts))])
-    line(f"append, {BATCH} entries a sync", facts - 200, time.perf_counter() - began)
+    for fact in alone:
+        await volume.append([(fact,)])
+    yield rate("single", ALONE, began, "facts kept, one an entry and a sync")
+    spent = 0.0
+    for start in range(ALONE, many, BATCH):
+        batch = [(fact,) for fact in islice(facts, min(BATCH, many - start))]
+        began = time.perf_counter()
+        await volume.append(batch)
+        spent += time.perf_counter() - began
+    yield rate("batch", many - ALONE, time.perf_counter() - spent, f"facts kept, {BATCH} entries a sync")
     await volume.close()
 
     volume = Volume(directory)
     began = time.perf_counter()
     await volume.open()
-    line("open: check of the database's structure", facts, time.perf_counter() - began)
+    yield rate("open", many, began, "facts, checking the database's structure")
     began = time.perf_counter()
-    read = 0
-    async for entry in volume.replay():
-        read += len(entry)
-    line("replay: read, check, decode", read, time.perf_counter() - began)
+    read = [fact async for fact in _facts(volume)]
+    yield rate("read", len(read), began, "facts read, checked and decoded")
+    del read
     await volume.close()
 
     volume = Volume(directory)
     began = time.perf_counter()
     await volume.open()
     core = Core()
-    async for entry in volume.replay():
-        for one in entry:
-            core.apply(one)
-    line("open, replay and apply", read, time.perf_counter() - began)
+    async for fact in _facts(volume):
+        core.apply(fact)
+    yield rate("replay", many, began, "facts read, checked, decoded and applied")
 
-    parts = tuple(b'{"repository":%d,"filler":"%s"}' % (number, b"0123456789abcdef" * 600) for number in range(5_000))
+    part = b'{"filler":"' + b"0123456789abcdef" * 600 + b'"}'
+    parts = tuple(part for _ in range(many // 200))
     size = sum(map(len, parts))
     began = time.perf_counter()
     await volume.snapshot(Snapshot(position=volume.position, version=1, parts=parts))
-    line("snapshot of so many bytes, and compaction", size, time.perf_counter() - began)
+    yield rate("snapshot", size, began, f"bytes of a snapshot of {size / 1e6:.0f} MB, and compaction of the log")
     await volume.close()
     volume = Volume(directory)
     began = time.perf_counter()
     await volume.open()
-    line("open from it", size, time.perf_counter() - began)
+    yield rate("load", size, began, "bytes of that snapshot, opening from it")
     await volume.close()
 
 
+async def _facts(volume: Volume) -> AsyncIterator[Fact]:
+    async for entry in volume.replay():
+        for fact in entry:
+            yield fact
+
+
+def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - every benchmark's one parameter
+    """Yield the figures."""
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        measured = figures(Path(folder) / "state", 2_000 if quick else FACTS)
+        while (figure := runner.run(anext(measured, None))) is not None:
+            yield figure
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(Path(folder) / "state", int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+    main(measure, __doc__)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from attrs import define, field, frozen
@@ -36,11 +36,20 @@ class Run:
     """How many answers of each status."""
 
 
-def send(process: Process, requests: Sequence[bytes], connections: int) -> Run:
-    """Send all requests to a server, and wait for the answers."""
+def send(process: Process, requests: Iterable[bytes], connections: int, *, rate: float | None = None) -> Run:
+    """Send all requests to a server, and wait for the answers.
+
+    Args:
+        process: the server.
+        requests: what to send; they must be there already, or making them is measured too.
+        connections: how many requests are under way at most.
+        rate: how many are due in a second, one after another at the same distance; a latency then begins when the
+            request was due, so that a server that falls behind cannot hide it. None: each is due when a connection is
+            free.
+    """
     with pinned(cores()[1]):
         before = process.processor()
-        sending = _Sending(process.port, requests, connections)
+        sending = _Sending(process.port, iter(requests), connections, rate)
         began, client = time.perf_counter(), time.process_time()
         sending.run()
         seconds, client = time.perf_counter() - began, time.process_time() - client
@@ -53,34 +62,63 @@ class _Sending:
     """Requests on their way."""
 
     _port: int
-    _requests: Sequence[bytes]
-    _connections: int
+    _waiting: Iterator[bytes]
+    _most: int
+    _rate: float | None
     latencies: list[float] = field(factory=list, init=False)
     statuses: dict[int, int] = field(factory=dict, init=False)
+    _sent: int = field(default=0, init=False)
+    _began: float = field(default=0.0, init=False)
+    _free: list[_Connection] = field(factory=list, init=False)
+    _busy: int = field(default=0, init=False)
 
     def run(self) -> None:
         """Send everything."""
-        waiting = iter(self._requests)
         with selectors.DefaultSelector() as selector:
-            for _ in range(self._connections):
-                one = socket.create_connection(("127.0.0.1", self._port))
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection = _Connection(one)
-                selector.register(one, selectors.EVENT_READ, connection)
-                if not connection.next(waiting):
-                    selector.unregister(one)
-                    one.close()
-            while selector.get_map():
-                for key, _ in selector.select():
-                    connection = key.data
-                    status = connection.received()
-                    if status is None:
-                        continue
-                    self.latencies.append(time.perf_counter() - connection.began)
-                    self.statuses[status] = self.statuses.get(status, 0) + 1
-                    if not connection.next(waiting):
-                        selector.unregister(connection.socket)
-                        connection.socket.close()
+            for _ in range(self._most):
+                connection = _Connection.to(self._port)
+                self._free.append(connection)
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
+            self._began = time.perf_counter()
+            more = True
+            while more or self._busy:
+                wait = self._wait()
+                if more and self._free and wait is not None and wait <= 0:
+                    more = self._next()
+                    continue
+                for key, _ in selector.select(wait if more else None):
+                    self._receive(key.data)
+            for connection in self._free:
+                connection.socket.close()
+
+    def _wait(self) -> float | None:
+        """Return the seconds until the next request can be sent; None: until a connection is free."""
+        if not self._free:
+            return None
+        return 0.0 if self._rate is None else self._due() - time.perf_counter()
+
+    def _due(self) -> float:
+        return time.perf_counter() if self._rate is None else self._began + self._sent / self._rate
+
+    def _next(self) -> bool:
+        """Send the next request; return whether there was one."""
+        request = next(self._waiting, None)
+        if request is None:
+            return False
+        connection = self._free.pop()
+        connection.began = self._due()
+        self._sent += 1
+        self._busy += 1
+        connection.socket.sendall(request)
+        return True
+
+    def _receive(self, connection: _Connection) -> None:
+        status = connection.received()
+        if status is not None:
+            self.latencies.append(time.perf_counter() - connection.began)
+            self.statuses[status] = self.statuses.get(status, 0) + 1
+            self._busy -= 1
+            self._free.append(connection)
 
 
 @define(eq=False)
@@ -91,15 +129,12 @@ class _Connection:
     began: float = 0.0
     _buffer: bytes = b""
 
-    def next(self, waiting: Iterator[bytes]) -> bool:
-        """Send the next request; return whether there was one."""
-        request = next(waiting, None)
-        if request is None:
-            return False
-        self._buffer = b""
-        self.began = time.perf_counter()
-        self.socket.sendall(request)
-        return True
+    @classmethod
+    def to(cls, port: int) -> _Connection:
+        """Connect to a port of loopback."""
+        one = socket.create_connection(("127.0.0.1", port))
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return cls(one)
 
     def received(self) -> int | None:
         """Read what is there; return the status if the answer is complete."""
@@ -112,4 +147,7 @@ class _Connection:
             return None
         lower = head.lower()
         length = int(lower.split(b"content-length:")[1].split(b"\r\n")[0]) if b"content-length:" in lower else 0
-        return int(head[9:12]) if len(body) >= length else None
+        if len(body) < length:
+            return None
+        self._buffer = b""
+        return int(head[9:12])

@@ -1,100 +1,45 @@
-"""What a scrape costs beside prometheus-client's own rendering of the same families, in the same run.
+"""What a scrape costs beside prometheus-client's own rendering of the same families: `python -m benchmarks.scrape`.
 
-`python benchmarks/scrape.py [repositories ...]` (default 1000 5000), each with two environments and a history in which
-every histogram but those of recoveries has observations and exemplars. Repeats are interleaved with the baseline's;
-times are medians of CPU time, which other work on the machine disturbs least. The longest stretch is the longest CPU
-time between two points where the answer gives way to the event loop, over all repeats.
+All in OpenMetrics, for growing organisations. Measured is processor time, from the call for an answer to its last byte,
+in turn with the client's; the figures of 5,000 repositories are those that targets stand for, the others show how cost
+grows. In the end the answers are compared byte by byte.
 """
 
 from __future__ import annotations
 
 import gc
 import gzip
-import random
-import resource
-import statistics
-import sys
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
+from functools import partial
+from statistics import median
+from typing import Final
 
 from attrs import define, field
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from dora.adapters.prometheus import Collector, Exposition, Format, Series
-from dora.domain.facts import Result
-from dora.domain.instant import MICROSECONDS
-from dora.domain.observations import (
-    Chain,
-    ChainRegistered,
-    ChangeCounted,
-    CommitLeadTimeObserved,
-    DeploymentCounted,
-    Exemplar,
-    LastDeployment,
-    LeadTimeObserved,
-    Observation,
-    RepositoryRegistered,
-    TimeToMergeObserved,
-)
+from benchmarks.figures import Figure, main, middle
+from benchmarks.series import Organisation
+from dora.adapters.prometheus import Collector, Exposition, Format
 
-START = 1_760_000_000 * MICROSECONDS
-OPENMETRICS = Format(openmetrics=True)
-REPEATS = 3
-BASELINE_LEVEL = 6
+OPENMETRICS: Final = Format(openmetrics=True)
+ASKED: Final = 5_000
+"""Repositories of which the targets speak."""
+SIZES: Final = (250, 500, 1_000, 2_500, ASKED, 10_000)
+REPEATS: Final = 5
+"""Of the size that targets speak of; the client takes ten seconds each time. Of the others, one."""
+WARM: Final = 7
+"""How often each of our own warm scrapes is measured in a repeat: they take a hundredth of the client's time."""
+LEVEL: Final = 6
 
 
-@define
-class Organisation:
-    """An organisation's series, and the random life they have."""
-
-    repositories: int
-    chance: random.Random = field(factory=lambda: random.Random(1))  # noqa: S311 - a benchmark's data
-    series: Series = field(factory=Series)
-    now: int = START
-
-    def chains(self) -> list[Chain]:
-        """Return every chain, in no particular order."""
-        names = [f"acme/service-{number:05d}" for number in range(self.repositories)]
-        chains = [Chain(name, environment, "") for name in names for environment in ("production", "staging")]
-        self.chance.shuffle(chains)
-        return chains
-
-    def live(self, chain: Chain) -> None:
-        """Register the chain and give it five deployments."""
-        self._record(RepositoryRegistered(chain.repository), ChainRegistered(chain))
-        for _ in range(5):
-            self.deploy(chain)
-
-    def deploy(self, chain: Chain) -> None:
-        """Merge and deploy two changes."""
-        exemplar = Exemplar(str(self.chance.randrange(10**9)), f"{self.chance.getrandbits(160):040x}")
-        self._record(ChangeCounted(chain.repository), TimeToMergeObserved(chain.repository, self._duration()))
-        self._record(
-            DeploymentCounted(chain, Result.SUCCESS, exemplar),
-            LastDeployment(chain, self.now),
-            *(LeadTimeObserved(chain, self._duration(), exemplar) for _ in range(2)),
-            *(CommitLeadTimeObserved(chain, self._duration(), exemplar) for _ in range(2)),
-        )
-
-    def _record(self, *observations: Observation) -> None:
-        self.now += MICROSECONDS
-        self.series.record(observations, at=self.now)
-
-    def _duration(self) -> int:
-        return int(self.chance.lognormvariate(11, 2) * MICROSECONDS)
-
-
-def stretches(body: Callable[[], Iterator[bytes]]) -> list[float]:
-    """Read an answer and return the time each of its steps took; the first includes the call for it."""
+def timed(work: Callable[[], object]) -> float:
+    """Return the processor time of some work in milliseconds."""
     gc.collect()
-    took = []
-    start = time.process_time()
-    pieces = body()
-    while next(pieces, None) is not None:
-        now = time.process_time()
-        took.append(now - start)
-        start = now
-    return took
+    began = time.process_time()
+    work()
+    return (time.process_time() - began) * 1e3
 
 
 @define
@@ -102,76 +47,92 @@ class Bench:
     """Measures one organisation."""
 
     organisation: Organisation
-    figures: dict[str, list[float]] = field(factory=dict)
-    longest: dict[str, float] = field(factory=dict)
+    times: defaultdict[str, list[float]] = field(factory=lambda: defaultdict(list), init=False)
+    """Milliseconds by what was done."""
 
-    def client(self) -> bytes:
-        """Measure the baseline, with and without gzip; return what it rendered."""
-        gc.collect()
-        start = time.process_time()
-        lines: bytes = generate_latest(Collector(self.organisation.series))  # type: ignore[no-untyped-call]  # as it is
-        rendered = time.process_time()
-        gzip.compress(lines, BASELINE_LEVEL)
-        self.figures.setdefault("client", []).append(rendered - start)
-        self.figures.setdefault("client, gzip", []).append(time.process_time() - start)
-        return lines
-
-    def ours(self, name: str, exposition: Exposition, *, compressed: bool) -> None:
-        """Measure one of our answers."""
-        took = stretches(lambda: exposition.body(OPENMETRICS, compressed=compressed, now=self.organisation.now))
-        self.figures.setdefault(name, []).append(sum(took))
-        self.longest[name] = max(self.longest.get(name, 0), *took)
-
-    def run(self) -> None:
-        """Measure everything, and print the table."""
-        chains = self.organisation.chains()
-        start = time.process_time()
-        for chain in chains:
-            self.organisation.live(chain)
-        recording = time.process_time() - start
+    def run(self, repeats: int) -> None:
+        """Measure everything in turn."""
         gc.collect()
         gc.freeze()  # as the service does when its state is restored
         kept = Exposition(self.organisation.series)
-        encodings = {"plain": False, "gzip": True}
-        for compressed in encodings.values():
-            read(kept, self.organisation, compressed=compressed)
-        print(f"\n{self.organisation.repositories:,} repositories x 2 environments; recording them {recording:.2f} s")
-        print(f"memory with both kept: {memory():.0f} MB")
-        for _ in range(REPEATS):
+        for compressed in (False, True):
+            self.answer(kept, compressed=compressed)
+        for _ in range(repeats):
             self.client()
-            for name, compressed in encodings.items():
-                self.ours(f"{name}, cold", Exposition(self.organisation.series), compressed=compressed)
-                for chain in self.organisation.chance.sample(chains, len(chains) // 100):
-                    self.organisation.deploy(chain)
-                self.ours(f"{name}, 1 % changed", kept, compressed=compressed)
-                self.ours(f"{name}, nothing changed", kept, compressed=compressed)
-        lines = self.client()
-        zipped = read(kept, self.organisation, compressed=True)
-        if lines != read(kept, self.organisation, compressed=False) or lines != gzip.decompress(zipped):
-            sys.exit("the answers differ")
-        print(f"{len(lines) / 1e6:.0f} MB, {lines.count(10):,} lines; gzip {len(zipped) / 1e6:.1f} MB")
-        self.table()
+            for name, compressed in (("ours", False), ("ours.gzip", True)):
+                fresh = Exposition(self.organisation.series)
+                self.note(f"{name}.cold", partial(self.go_through, fresh, compressed=compressed))
+                again = partial(self.go_through, kept, compressed=compressed)
+                for _ in range(WARM):
+                    self.organisation.go_on()
+                    self.note(name, again)
+                    self.note(f"{name}.same", again)
+        self.compare(kept)
 
-    def table(self) -> None:
-        """Print the figures."""
-        print(f"{'':28}{'median':>10}{'ratio':>8}{'longest stretch':>18}")
-        for name, times in self.figures.items():
-            median = statistics.median(times)
-            against = statistics.median(self.figures["client, gzip" if "gzip" in name else "client"])
-            stretch = f"{self.longest[name] * 1e3:.1f} ms" if name in self.longest else ""
-            print(f"{name:28}{median * 1e3:>7.0f} ms{against / median:>8.1f}{stretch:>18}")
+    def note(self, name: str, work: Callable[[], object]) -> None:
+        """Measure once."""
+        self.times[name].append(timed(work))
+
+    def client(self) -> None:
+        """Measure the client, which compresses what it has rendered."""
+        gc.collect()
+        began = time.process_time()
+        lines = self.rendered()
+        rendered = time.process_time() - began
+        gzip.compress(lines, LEVEL)
+        self.times["client"].append(rendered * 1e3)
+        self.times["client.gzip"].append((time.process_time() - began) * 1e3)
+
+    def go_through(self, exposition: Exposition, *, compressed: bool) -> None:
+        """Take an answer of ours piece by piece, as the server sends it."""
+        deque(exposition.body(OPENMETRICS, compressed=compressed, now=self.organisation.now), maxlen=0)
+
+    def rendered(self) -> bytes:
+        """Return the client's rendering."""
+        collector = Collector(self.organisation.series)
+        lines: bytes = generate_latest(collector)  # type: ignore[no-untyped-call]  # as it is
+        return lines
+
+    def answer(self, exposition: Exposition, *, compressed: bool) -> bytes:
+        """Return a whole answer of ours."""
+        return b"".join(exposition.body(OPENMETRICS, compressed=compressed, now=self.organisation.now))
+
+    def compare(self, exposition: Exposition) -> None:
+        """Refuse figures of answers that differ."""
+        lines = self.rendered()
+        zipped = self.answer(exposition, compressed=True)
+        if lines != self.answer(exposition, compressed=False) or lines != gzip.decompress(zipped):
+            raise SystemExit("the answers differ")
+        self.times["bytes"].append(len(lines))
+        self.times["bytes.gzip"].append(len(zipped))
 
 
-def read(exposition: Exposition, organisation: Organisation, *, compressed: bool) -> bytes:
-    """Return a whole answer."""
-    return b"".join(exposition.body(OPENMETRICS, compressed=compressed, now=organisation.now))
+_RATIOS: Final = {
+    "scrape": ("client", "ours"),
+    "scrape.cold": ("client", "ours.cold"),
+    "scrape.same": ("client", "ours.same"),
+    "scrape.gzip": ("client.gzip", "ours.gzip"),
+    "scrape.gzip.cold": ("client.gzip", "ours.gzip.cold"),
+    "scrape.gzip.same": ("client.gzip", "ours.gzip.same"),
+}
 
 
-def memory() -> float:
-    """Return the most memory that this process has had so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - every benchmark's one parameter
+    """Yield the figures; those of one size have it in their name."""
+    sizes, asked = ((20, 50), 50) if quick else (SIZES, ASKED)
+    for size in sizes:
+        bench = Bench(Organisation(size))
+        bench.run(REPEATS if size == ASKED else 1)
+        for name, times in bench.times.items():
+            unit = "bytes" if name.startswith("bytes") else "ms"
+            yield middle(f"scrape.{size}.{name}", times, unit)
+        if size == asked:
+            for name, (theirs, ours) in _RATIOS.items():
+                one, other = median(bench.times[theirs]), median(bench.times[ours])
+                yield Figure(name, one / other, "×", detail=f"{one:,.0f} ms beside {other:,.2f} ms")
+        del bench
+        gc.unfreeze()
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:] or ("1000", "5000"):
-        Bench(Organisation(int(argument))).run()
+    main(measure, __doc__)

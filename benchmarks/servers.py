@@ -111,7 +111,8 @@ def server(command: Sequence[str], port: int, path: str, environ: Mapping[str, s
         while not answers(port, path):
             if popen.poll() is not None or time.perf_counter() - began > _PATIENCE_SECONDS:
                 raise SystemExit(f"{' '.join(command)} does not answer (exit code {popen.poll()})")
-            time.sleep(_POLL_SECONDS)
+            # Often at first; during a long replay, answering would take a part of the time that is measured.
+            time.sleep(max(_POLL_SECONDS, (time.perf_counter() - began) / 200))
         yield Process(port, popen, time.perf_counter() - began)
     finally:
         popen.terminate()

@@ -18,7 +18,7 @@ from typing import Final
 
 from attrs import define, field
 
-from benchmarks.deliveries import Deliveries
+from benchmarks.deliveries import EACH, Deliveries
 from benchmarks.figures import Figure, main, middle
 from benchmarks.load import Run, send
 from benchmarks.servers import Process, bare, service
@@ -67,7 +67,7 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - every benchmark'
         with bare() as plain, service() as memory, service(f"file://{volume}") as kept:
             contestants = {"bare": Contestant(plain), "memory": Contestant(memory), "volume": Contestant(kept)}
             deliveries = Deliveries(repositories)
-            warm = deliveries.take(repositories * 14)  # everybody's series exist from here on
+            warm = deliveries.take(repositories * EACH)  # everybody's series exist from here on
             for one in contestants.values():
                 send(one.process, warm, CONNECTIONS)
             sizes = []
