@@ -11,7 +11,7 @@ NOT_HERE := not system and not octokit
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test check format lint types imports coverage contract contract-octokit record system bench docs lock clean
+.PHONY: help setup run demo test check format lint types imports coverage contract contract-octokit record system bench bench-quick bench-docs docs lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-17s %s\n", $$1, $$2 }'
@@ -94,9 +94,15 @@ record: $(VENV)/.dev ## Compare the recordings of GitHub's API with the live one
 system: $(VENV)/.dev ## Run what starts processes: the service, promtool, Redis, an S3 (needs these programs)
 	$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
 
-# Each prints a table of its own; docs/performance.md says what the figures mean.
-bench: $(VENV)/.dev ## Measure, as ratios against a baseline in the same run
-	for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
+# docs/performance.md says what the figures mean. Some: .venv/bin/python -m benchmarks NAME...
+bench: $(VENV)/.dev ## Measure, as ratios against a baseline in the same run (some twenty minutes)
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/.dev ## Run every benchmark once, in small: that they run, and no figure
+	$(BIN)/python -m benchmarks --quick
+
+bench-docs: $(VENV)/.dev ## Fill docs/performance.md with what `make bench` measured, and draw its pictures
+	$(BIN)/python -m benchmarks.document
 
 docs: $(VENV)/.dev ## Check the documents: links, settings, metrics, the embedding program
 	$(BIN)/python -m pytest tests/unit/project $(PYTEST_ARGS)

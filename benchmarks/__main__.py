@@ -11,23 +11,10 @@ import argparse
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Final
+from collections.abc import Sequence
 
-from benchmarks.figures import FIGURES, TARGETS, Figure, read, shown, verdict
-
-BENCHMARKS: Final = (
-    "floor",
-    "scrape",
-    "stall",
-    "contention",
-    "webhooks",
-    "transition",
-    "flatness",
-    "footprint",
-    "journal",
-    "restart",
-)
+from benchmarks.figures import TARGETS, shown, verdict
+from benchmarks.kept import BENCHMARKS, FOLDER, figures, kept
 
 
 def main() -> int:
@@ -41,7 +28,7 @@ def main() -> int:
     unknown = set(options.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
-    FIGURES.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     failed = [name for name in options.names or BENCHMARKS if not run(name, quick=options.quick)]
     if not options.quick:
         table(options.names or BENCHMARKS)
@@ -54,7 +41,7 @@ def run(name: str, *, quick: bool) -> bool:
     """Run a benchmark; return whether it ended well. Only then its figures replace the earlier ones."""
     print(f"== {name}", flush=True)
     command = [sys.executable, "-m", f"benchmarks.{name}"]
-    unfinished = FIGURES / f"{name}.part"
+    unfinished = FOLDER / f"{name}.part"
     unfinished.unlink(missing_ok=True)
     began = time.perf_counter()
     done = subprocess.run([*command, *(("--quick",) if quick else ("--json", str(unfinished)))], check=False)
@@ -64,22 +51,12 @@ def run(name: str, *, quick: bool) -> bool:
     return done.returncode == 0
 
 
-def table(names: tuple[str, ...] | list[str]) -> None:
+def table(names: Sequence[str]) -> None:
     """Print what is asked and what was measured."""
     print(f"\n{'':72}{'measured':>14}")
     for figure in figures(names):
         if figure.name in TARGETS:
             print(f"{TARGETS[figure.name].what:<72}{shown(figure.value, figure.unit):>14}   {verdict(figure)}")
-
-
-def kept(name: str) -> Path:
-    """Return where a benchmark's figures are kept."""
-    return FIGURES / f"{name}.jsonl"
-
-
-def figures(names: tuple[str, ...] | list[str]) -> list[Figure]:
-    """Return the kept figures of benchmarks."""
-    return [figure for name in names if kept(name).exists() for figure in read(kept(name))]
 
 
 if __name__ == "__main__":

@@ -17,9 +17,6 @@ from attrs import asdict, frozen
 Measure: TypeAlias = Callable[[bool], Iterable["Figure"]]
 """Takes whether it must be quick: then everything runs once, in small, and proves only that it runs."""
 
-FIGURES: Final = Path(__file__).parents[1] / "build" / "benchmarks"
-"""Where the figures of the last run of each benchmark are kept, as JSON lines."""
-
 AT_LEAST: Final = "≥"
 AT_MOST: Final = "≤"
 
@@ -88,6 +85,13 @@ class Figure:
     detail: str = ""
     """What else is worth knowing, in words."""
 
+    @property
+    def spread(self) -> str:
+        """The least and the most of the repeats in words; empty if there was but one."""
+        if len(self.repeats) <= 1:
+            return ""
+        return f"{shown(min(self.repeats), self.unit)} … {shown(max(self.repeats), self.unit)}"
+
 
 def middle(name: str, repeats: Sequence[float], unit: str, detail: str = "") -> Figure:
     """Return the figure that is the median of repeats."""
@@ -113,17 +117,9 @@ def verdict(figure: Figure) -> str:
 
 def line(figure: Figure) -> str:
     """Return a figure as a line of a table."""
-    spread = ""
-    if len(figure.repeats) > 1:
-        spread = f" ({shown(min(figure.repeats), figure.unit)} … {shown(max(figure.repeats), figure.unit)})"
+    spread = f" ({figure.spread})" if figure.spread else ""
     words = "; ".join(filter(None, (verdict(figure), figure.detail)))
     return f"{figure.name:<28} {shown(figure.value, figure.unit) + spread:<44} {words}"
-
-
-def read(path: Path) -> list[Figure]:
-    """Return the figures of a file of JSON lines."""
-    raw = [json.loads(one) for one in path.read_text(encoding="utf-8").splitlines()]
-    return [Figure(**{**one, "repeats": tuple(one["repeats"])}) for one in raw]
 
 
 def main(measure: Measure, description: str | None) -> None:
