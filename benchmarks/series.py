@@ -29,6 +29,8 @@ from dora.domain.observations import (
 )
 
 _DEPLOYMENTS: Final = 5
+_STEP: Final = 1_000
+"""Microseconds between two things that happen: many happen between two scrapes, which are not hours apart."""
 
 
 @define
@@ -67,7 +69,7 @@ class Organisation:
         )
 
     def _record(self, *observations: Observation) -> None:
-        self.now += MICROSECONDS
+        self.now += _STEP
         self.series.record(observations, at=self.now)
 
     def _duration(self) -> int:
