@@ -25,8 +25,8 @@ from benchmarks.load import Run, send
 from benchmarks.servers import Process, cores, pinned, service
 
 REPOSITORIES: Final = 5_000
-ROUNDS: Final = 9
-REQUESTS: Final = 2_100
+ROUNDS: Final = 7
+REQUESTS: Final = 1_400
 PACE: Final = 100.0
 """Webhooks a second: 5,000 repositories would each send one in less than a minute."""
 SCRAPERS: Final = 2
