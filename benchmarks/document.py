@@ -70,7 +70,8 @@ def machine(_: Measured) -> str:
     )
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
     system = f"{platform.system()} {platform.release().partition('-')[0]}"
-    return f"{os.cpu_count()} cores of {processor}; {system}; Python {platform.python_version()}; {versions}."
+    busy = f"load average of the last quarter of an hour, the benchmarks' own included: {os.getloadavg()[2]:.1f}"
+    return f"{os.cpu_count()} cores of {processor}; {system}; Python {platform.python_version()}; {versions}; {busy}."
 
 
 def targets(measured: Measured) -> str:
@@ -101,7 +102,10 @@ def growth(measured: Measured) -> str:
 
 def floor(measured: Measured) -> str:
     """Return the most that a service on this server could reach."""
-    plain, signature, read = (measured.value(name) for name in ("webhooks.bare.cost", "floor.hmac", "floor.json"))
+    names = ("webhooks.bare.cost", "floor.hmac", "floor.json")
+    if not measured.by_name.keys() >= set(names):
+        return "Not measured yet."
+    plain, signature, read = map(measured.value, names)
     reachable = plain / (plain + signature + read)
     return (
         f"The bare application takes {plain:.0f} µs of processor time a webhook, the signature {signature:.0f} µs and "

@@ -32,6 +32,8 @@ PRODUCTION: Final = Environment("production", "production", listed=True)
 
 _BEGIN: Final = 1_700_000_000 * MICROSECONDS
 _MINUTE: Final = 60 * MICROSECONDS
+_PACE: Final = 120 * _MINUTE
+"""Between two changes of a repository: long enough for all that becomes of the first, up to its incident's end."""
 _DIRECT: Final = 0.33
 _FAILED: Final = 0.05
 _ROLLED_BACK: Final = 0.01
@@ -57,7 +59,7 @@ class Organisation:
 
     def _change(self, place: int, change: int) -> Iterator[Fact]:
         repository = Repository(f"acme/service-{place:05d}", 1 + place)
-        self._now += MICROSECONDS
+        self._now += _PACE // self.repositories
         at = self._now
         before, sha = sha_of(place, change), sha_of(place, change + 1)
         shas = [f"{sha[:32]}{number:08x}" for number in range(self._chance.choice((0, 0, 1, 4)))] + [sha]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -71,11 +72,13 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - every benchmark'
             for one in contestants.values():
                 send(one.process, warm, CONNECTIONS)
             sizes = []
+            order = deque(contestants.values())
             for _ in range(rounds):
                 batch = deliveries.take(requests)
                 sizes.append(sum(map(len, batch)) / len(batch))
-                for one in contestants.values():
+                for one in order:
                     one.run(batch)
+                order.rotate()  # nobody always comes after the same other
         yield middle("webhooks.bytes", sizes, "bytes", "a request, head included")
         yield from _figures(contestants)
         yield middle("webhooks.sync", list(_syncs(Path(folder))), "ms", f"fsync of 4 kB, {_filesystem(Path(folder))}")
