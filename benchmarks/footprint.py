@@ -63,7 +63,7 @@ def used(repositories: int) -> Iterator[Figure]:
             yield Figure(
                 f"memory.{kind}", process.resident(), "MB", detail=f"after this scrape of {size / 1e6:.1f} MB too"
             )
-            send(process, deliveries.take(_CHANGES), CONNECTIONS)
+            send(process, deliveries.take(min(_CHANGES, repositories)), CONNECTIONS)
         yield Figure("memory", process.resident(), "MB", detail=f"at most ever {process.peak():.0f} MB")
 
 
