@@ -7,6 +7,7 @@ fields with defaults to a class, and changes nothing else without a new `VERSION
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, get_args, get_origin
 
@@ -138,7 +139,7 @@ class Codec:
                 yield
             core.by_name.update({name: core.repositories[number] for name, number in index["names"].items()})
             core.spellings.update(index["spellings"])
-            core.keys.update(index["keys"])
+            core.keys.update({client: OrderedDict(keys) for client, keys in index["keys"].items()})
             first, *others = snapshot.parts[1 + count :]
             for part in (first, *others):
                 self.sink.load(orjson.loads(part))

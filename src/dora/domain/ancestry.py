@@ -107,8 +107,13 @@ class _Walk:
 
 def between(ledger: Ledger, is_merge: IsMerge, *, base: str, head: str) -> Span | Gap:
     """Return what `head` reaches and `base` does not, or where the proof ends."""
-    down, across = _Walk(ledger, is_merge, head), _Walk(ledger, is_merge, base)
-    common = head if head == base else None
+    if head == base:
+        return Span(commits=(), behind=False)
+    down = _Walk(ledger, is_merge, head)
+    if base in down.advance():  # as usual, one push
+        return Span(commits=tuple(dict.fromkeys(down.above(base))), behind=False)
+    across = _Walk(ledger, is_merge, base)
+    common = next((sha for sha in across.advance() if sha in down.reached), None)
     while common is None and (down or across):
         for walk, other in ((down, across), (across, down)):
             if common is None and walk:

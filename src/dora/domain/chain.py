@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TypeAlias
 
 from attrs import Factory, define
@@ -26,14 +27,17 @@ from dora.domain.observations import (
     Recovered,
     ReworkCounted,
 )
-from dora.domain.succession import LOWEST, Deployment, Failure, Key, Succession, deployment_of, key
+from dora.domain.succession import LOWEST, Deployment, Failure, Key, Succession, deployment_of
 from dora.domain.unmeasured import Measurement
 
 REMEMBERED = 1_000
 """Deployments that a chain remembers: the newest by status time."""
 
 SHIPPED = 40_000
-"""Commits that a chain remembers having had: more than the ledger holds of any sort."""
+"""Commits that a chain remembers having had, at most: more than the ledger holds of any sort."""
+
+FORGOTTEN_AT_ONCE = 400
+"""Commits forgotten at once beyond the one that was too many."""
 
 Emit: TypeAlias = Callable[[Observation], None]
 
@@ -130,8 +134,10 @@ class ChainState:
         """Remember that a deployment brought these commits, unless an earlier one did."""
         for sha in commits:
             self.shipped.setdefault(sha, deployment_id)
-        while len(self.shipped) > SHIPPED:
-            del self.shipped[next(iter(self.shipped))]
+        if len(self.shipped) > SHIPPED:
+            # Many at once: to find a dictionary's oldest key, Python walks over all that were deleted before it.
+            for sha in tuple(islice(self.shipped, len(self.shipped) - SHIPPED + FORGOTTEN_AT_ONCE)):
+                del self.shipped[sha]
 
     def deployed_beginning_with(self, sha: str, *, but: Deployment) -> set[str]:
         """Return the deployed commits, another deployment's than this one, that an abbreviated SHA may mean."""
@@ -235,7 +241,7 @@ class ChainState:
             if deployment.succeeded_at is not None:
                 self._forget_success(deployment)
             if deployment.failed_at is not None:
-                succession.forget(key(deployment.failed_at, deployment.id), None)
+                succession.forget((deployment.failed_at, deployment.rank), None)
             if not succession.successes and not succession.failures:
                 del self.successions[deployment.environment]
             failure = self.failures.get(-1 if deployment.failure is None else deployment.failure)
@@ -321,7 +327,7 @@ class ChainState:
         """Count a failing status; failed deployments in a row are one episode."""
         if deployment.failure is not None:
             return
-        place = key(at, deployment.id)
+        place = (at, deployment.rank)
         succession = self.succession(deployment.environment)
         row = succession.failing_row(place)
         insort(succession.failures, place)

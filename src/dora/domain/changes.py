@@ -56,7 +56,7 @@ def _brought(ledger: Ledger, push: Push) -> list[_Brought]:
     (a merge queue pushes several at once). How many there are tells merge commit, rebase and squash apart. A push that
     carries an old merge to another branch, or is forced back to it, says nothing of it.
     """
-    if not push.tracked or push.forced:
+    if not push.tracked or push.forced or ledger.merge_commits.keys().isdisjoint(push.commits):
         return []
     merges = [
         (index, number)
@@ -67,7 +67,7 @@ def _brought(ledger: Ledger, push: Push) -> list[_Brought]:
     starts = sorted({0, *(index + 1 for index, _ in merges)}, reverse=True)
     found = []
     for index, number in merges:
-        reachable = [start for start in starts if start <= index]
+        reachable = starts if starts[0] <= index else [start for start in starts if start <= index]
         start, made_merge_commit, certain = _window(
             ledger.pull_requests[number].commits, reachable, index, whole=push.commits[index] == push.after
         )
@@ -148,7 +148,7 @@ class Reading:
             deployed: the commits that the chain has had already.
             at: when the deployment succeeded; a pull request merged later had not been one yet.
         """
-        arrived = tuple(sha for sha in commits if sha not in deployed)
+        arrived = [sha for sha in commits if sha not in deployed]
         within = frozenset(arrived)
         found: list[Change] = []
         unasked: list[str] = []

@@ -6,6 +6,7 @@ logging: the same facts in the same order give the same observations, always.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 from attrs import Factory, define, frozen
@@ -71,7 +72,7 @@ class Core:
     """Lower-case name, of today or of once -> the repository that last had it."""
     spellings: dict[str, str] = Factory(dict)
     """Lower-case name -> the first spelling seen."""
-    keys: dict[str, dict[str, str]] = Factory(dict)
+    keys: dict[str, OrderedDict[str, str]] = Factory(dict)
     """Push client -> its idempotency keys -> digests of what was sent with them."""
 
     # Questions that change nothing
@@ -87,7 +88,8 @@ class Core:
 
     def key_digest(self, client: str, key: str) -> str | None:
         """Return the digest of what a push client sent with an idempotency key, if it is remembered."""
-        return self.keys.get(client, {}).get(key)
+        keys = self.keys.get(client)
+        return None if keys is None else keys.get(key)
 
     def open_questions(self) -> Iterator[ChangesSought]:
         """Yield every question that is out, as after a replay."""
@@ -192,7 +194,7 @@ class Core:
         duplicate = self._happen(fact, state, emit, questions)
         if duplicate:
             outcome = _DUPLICATE
-        elif questions or any(type(one) not in _NO_STEPS for one in observations):
+        elif questions or not _NO_STEPS.issuperset(map(type, observations)):
             outcome = _COUNTED
         else:
             outcome = _STORED
@@ -236,10 +238,10 @@ class Core:
     def _keep_key(self, fact: f.Fact) -> None:
         key: f.IdempotencyKey | None = getattr(fact, "key", None)
         if key is not None:
-            keys = self.keys.setdefault(key.client, {})
+            keys = self.keys.setdefault(key.client, OrderedDict())
             keys[key.key] = key.digest
             if len(keys) > REMEMBERED_KEYS:
-                del keys[next(iter(keys))]
+                keys.popitem(last=False)
 
     # Names
 
@@ -249,6 +251,9 @@ class Core:
         state = self.find(repository)
         if state is not None and isinstance(fact, f.ChangesFound):
             return state  # it bears the name that the question had
+        if state is not None and state.name == repository.name and state.id == repository.id:  # as usual
+            state.named_at = max(state.named_at, _own_time(fact))
+            return state
         if state is None:
             state = RepositoryState(name=self._spelling(repository.name), id=repository.id, named_at=_own_time(fact))
             self.repositories.append(state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import deque
-from itertools import chain
+from itertools import chain, islice
 
 from attrs import Factory, define, field
 
@@ -17,6 +17,9 @@ from dora.domain.instant import Instant
 
 REMEMBERED = 10_000
 """Landed commits, and pull requests, that a repository remembers: the newest."""
+
+FORGOTTEN_AT_ONCE = 100
+"""Commits known from the API alone that are forgotten at once beyond the one that was too many."""
 
 FULL_SHA = (40, 64)
 """Lengths of a whole SHA-1 and SHA-256 in hex; anything else may be an abbreviation."""
@@ -185,10 +188,11 @@ class Ledger:
         landed.parents = found.parents
         landed.pull_requests = found.pull_requests
         forgotten: list[str] = []
-        while len(self.found) > REMEMBERED:
-            sha = next(iter(self.found))
-            del self.found[sha], self.commits[sha]
-            forgotten.append(sha)
+        if len(self.found) > REMEMBERED:
+            # Many at once: to find a dictionary's oldest key, Python walks over all that were deleted before it.
+            forgotten += islice(self.found, FORGOTTEN_AT_ONCE + 1)
+            for sha in forgotten:
+                del self.found[sha], self.commits[sha]
         return tuple(forgotten)
 
     def too_old(self, merged_at: Instant) -> bool:

@@ -207,7 +207,8 @@ class Measuring:
         self._show_pending()
 
     def _show_pending(self) -> None:
-        pending = sum(not one.settled or one.asked is not None for one in self.chain.unmeasured)
+        unmeasured = self.chain.unmeasured
+        pending = sum([not one.settled or one.asked is not None for one in unmeasured]) if unmeasured else 0
         if pending != self.chain.pending:
             self.chain.pending = pending
             self.emit(PendingLookups(self.chain.labels, pending))
@@ -368,7 +369,7 @@ class Measuring:
 
     def _end(self, measurement: Measurement, commits: Iterable[str], *, behind: bool) -> None:
         only = measurement.only
-        self._take(measurement, [sha for sha in commits if only is None or sha in only], behind=behind)
+        self._take(measurement, commits if only is None else [sha for sha in commits if sha in only], behind=behind)
         self._ship(only or (), measurement.deployment_id)
         self.chain.unmeasured.remove(measurement)
 

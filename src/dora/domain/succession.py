@@ -5,25 +5,33 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from typing import TypeAlias
 
-from attrs import Factory, define
+from attrs import Factory, define, field
 
 from dora.domain.facts import Kind
 from dora.domain.instant import Instant
 from dora.domain.observations import Cause
 
-Key: TypeAlias = tuple[Instant, tuple[int, int, str]]
-"""A place in the order of statuses: time, then deployment id, numbers before texts."""
+Rank: TypeAlias = tuple[int, int, str]
+"""Where a deployment id stands among those of one instant: numbers before texts."""
+
+Key: TypeAlias = tuple[Instant, Rank]
+"""A place in the order of statuses: time, then deployment id."""
 
 
-LOWEST = (-1, 0, "")
+LOWEST: Rank = (-1, 0, "")
 """Before every deployment id."""
+
+
+def rank(deployment_id: str) -> Rank:
+    """Return where a deployment stands among those of one instant."""
+    if deployment_id.isascii() and deployment_id.isdigit():
+        return 0, int(deployment_id), deployment_id
+    return 1, 0, deployment_id
 
 
 def key(at: Instant, deployment_id: str) -> Key:
     """Return the place of a deployment's status: two at the same instant stand in the order of their ids."""
-    if deployment_id.isascii() and deployment_id.isdigit():
-        return at, (0, int(deployment_id), deployment_id)
-    return at, (1, 0, deployment_id)
+    return at, rank(deployment_id)
 
 
 def deployment_of(place: Key) -> str:
@@ -57,12 +65,16 @@ class Deployment:
     """A sender said what it was or what it fixes."""
     kind: Kind | None = None
     fixes: str | None = None
+    rank: Rank = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.rank = rank(self.id)
 
     @property
     def place(self) -> Key:
         """Where its success stands, or, without one, its failing."""
         at = self.succeeded_at if self.succeeded_at is not None else self.failed_at
-        return key(at or 0, self.id)
+        return at or 0, self.rank
 
 
 @define

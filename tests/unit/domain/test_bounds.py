@@ -80,8 +80,8 @@ def test_open_failures_outlive_their_deployments_for_a_while() -> None:
 def test_a_chain_remembers_what_it_has_had_up_to_a_bound() -> None:
     state = ChainState(Chain("acme/shop", "production", ""))
     state.ship([str(number) for number in range(chain.SHIPPED + 1)], "1")
-    assert len(state.shipped) == chain.SHIPPED
-    assert "0" not in state.shipped
+    assert len(state.shipped) == chain.SHIPPED - chain.FORGOTTEN_AT_ONCE
+    assert next(iter(state.shipped)) == str(chain.FORGOTTEN_AT_ONCE + 1)
 
 
 def test_a_chain_remembers_the_newest_steps_back() -> None:
@@ -159,7 +159,8 @@ def test_commits_known_from_the_api_alone_are_bounded_too() -> None:
         forgotten += state.add_found_commit(
             FoundCommit(sha=str(number), committed_at=START, authored_at=START, parents=1)
         )
-    assert forgotten == ["0"]
+    assert forgotten == [str(number) for number in range(ledger.FORGOTTEN_AT_ONCE + 1)]
+    assert set(state.commits) == set(state.found) == {str(number) for number in range(len(forgotten), number + 1)}
 
 
 def test_a_forgotten_pull_request_found_again_is_not_counted_again() -> None:
