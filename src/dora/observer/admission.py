@@ -40,18 +40,20 @@ class Admission:
     def judge(self, fact: Fact) -> Outcome | None:
         """Return what becomes of a fact that changes nothing, counting what the batch itself will register."""
         judged = self.core.judge(fact, self.limits)
-        if judged is not None:
+        if judged is not None and judged.reason != Ignored.LIMIT:
             return judged
         state = self.core.find(fact.repository)
         name = (fact.repository if state is None else state).name.lower()
+        environment = getattr(fact, "environment", None)
+        pair = None if environment is None else (environment.label, environment.service)
+        if judged is not None:  # unless the batch itself has made room for it
+            return None if pair is not None and pair in self._environments.get(name, ()) else judged
         if state is None and name not in self._repositories:
             if len(self.core.repositories) + len(self._repositories) >= self.limits.repositories:
                 return Outcome(Status.IGNORED, Ignored.LIMIT)
             self._repositories.add(name)
-        environment = getattr(fact, "environment", None)
-        if environment is None or (state is not None and state.find(environment) is not None):
+        if environment is None or pair is None or (state is not None and state.find(environment) is not None):
             return None
-        pair = (environment.label, environment.service)
         fresh = self._environments.setdefault(name, set())
         known = len(state.chains) if state is not None else 0
         if pair not in fresh and not environment.listed and known + len(fresh) >= self.limits.environments:
