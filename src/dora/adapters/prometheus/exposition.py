@@ -37,8 +37,8 @@ _EFFORT: Final = 1024
 time too."""
 
 _IDLE: Final = 900 * MICROSECONDS
-"""A view that nobody asked for in this time is dropped: the lines of 10,000 chains take 100 MB, and one look with curl
-should not pin them. Prometheus scrapes at least every other minute."""
+"""A view that nobody asked for in this time is dropped: one look with curl should not pin it. Prometheus scrapes at
+least every other minute."""
 
 
 @define(eq=False)
@@ -52,6 +52,7 @@ class Exposition:
     _series: Series
     _hold: Duration = 0
     _plain: dict[bool, _View[bytes]] = field(factory=dict, init=False, repr=False)
+    """One at most: the lines of 10,000 chains take 100 MB, and who scrapes for a living asks for gzip."""
     _compressed: dict[bool, _View[deflate.Piece]] = field(factory=dict, init=False, repr=False)
     _now: Instant = field(default=0, init=False)
 
@@ -80,6 +81,8 @@ class Exposition:
             return deflate.member(view.runs(now=now, horizon=horizon))
         lines = self._plain.get(openmetrics)
         if lines is None:
+            for other in tuple(self._plain):
+                self._plain.pop(other).close()
             lines = self._plain[openmetrics] = _View.of(self._series, bytes, _ROWS_IN_A_PIECE, openmetrics=openmetrics)
         return map(b"".join, lines.runs(now=now, horizon=horizon))
 

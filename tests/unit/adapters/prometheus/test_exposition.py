@@ -268,6 +268,16 @@ def test_what_nobody_asks_for_any_more_is_forgotten_and_made_anew_when_asked_for
     assert read(exposition, now=NOON + 2 * HOUR) == read(Exposition(series))
 
 
+def test_of_the_plain_formats_the_one_asked_for_last_is_kept_and_the_other_made_anew() -> None:
+    series = Series()
+    exposition = Exposition(series)
+    series.record([RepositoryRegistered("acme/shop")], at=NOON)
+    first = [read(exposition, format_) for format_ in (TEXT, OPENMETRICS)]
+    with series.reading() as levels:
+        assert [len(rows.watches) for rows in levels.values()] == [1, 1]
+    assert [read(exposition, format_) for format_ in (TEXT, OPENMETRICS)] == first
+
+
 def test_a_newborn_series_is_held_at_0_until_its_hold_ends() -> None:
     series = Series()
     exposition = Exposition(series, hold=5 * MINUTE)
