@@ -144,6 +144,7 @@ def _announce(settings: Settings) -> None:
         state=settings.state_kind,
         github_token=settings.policy.lookups,
         push_clients=settings.api_tokens is not None,
+        oidc=settings.oidc_audience is not None,
         metrics_token=settings.metrics_token is not None,
         environments=[rule.label for rule in settings.policy.environments],
         repositories=list(settings.policy.repositories),

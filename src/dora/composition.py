@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+    from dora.adapters.oidc import Tokens
+
 _log = structlog.get_logger("dora")
 
 # The parts of a drain, together under the 10 s after which an orchestrator may be impatient.
@@ -78,6 +80,7 @@ def compose(settings: Settings) -> Service:
     internals = Internals(version())
     kept = journal(settings.state)
     requests = _requests(settings, internals.asked)
+    workflows = _workflows(settings)
     observer = Observer(
         core=Core(),
         journal=kept,
@@ -92,7 +95,7 @@ def compose(settings: Settings) -> Service:
     internals.watch_ready(lambda: gate.ready)
     app = application(
         webhook_door=Webhooks(secrets, settings.policy),
-        event_door=PushedEvents(clients=clients, secrets=secrets, policy=settings.policy),
+        event_door=PushedEvents(clients=clients, secrets=secrets, policy=settings.policy, workflows=workflows),
         receiver=observer,
         gate=gate,
         metrics=Exposition(series, settings.zero_hold),
@@ -102,7 +105,7 @@ def compose(settings: Settings) -> Service:
         metrics_token=settings.metrics_token,
         max_repositories=settings.max_repositories,
     )
-    return Service(settings=settings, observer=observer, app=app, requests=requests)
+    return Service(settings=settings, observer=observer, app=app, requests=requests, workflows=workflows)
 
 
 def _private_key(pem: str) -> RSAPrivateKey:
@@ -133,6 +136,15 @@ def _lookup(settings: Settings, requests: Requests | None) -> GitHubLookup | Non
     return GitHubLookup(Session(requests, credential), settings.policy)
 
 
+def _workflows(settings: Settings) -> Tokens | None:
+    """Return what knows workflows by their tokens, if these are taken."""
+    if settings.oidc_audience is None:
+        return None
+    from dora.adapters.oidc import Documents, Tokens, connect  # noqa: PLC0415 - its cryptography is loaded for OIDC alone
+
+    return Tokens(Documents(settings.oidc_issuer, connect()), settings.oidc_audience)
+
+
 @define(eq=False, kw_only=True)
 class Service:
     """The whole service; `run` is its life."""
@@ -141,6 +153,7 @@ class Service:
     observer: Observer
     app: Application
     requests: Requests | None = None
+    workflows: Tokens | None = None
 
     async def run(self, stop: asyncio.Event, *, listening: Callable[[int], None] = lambda _: None) -> None:
         """Serve until `stop` is set; then answer what is under way, and return.
@@ -170,8 +183,9 @@ class Service:
                 task.cancel()
             ended = await asyncio.gather(living, stopping, return_exceptions=True)
             await self.observer.close()
-            if self.requests is not None:
-                await self.requests.client.aclose()
+            for asking in (self.requests, self.workflows):
+                if asking is not None:
+                    await asking.client.aclose()
         if isinstance(ended[0], Exception):
             raise ended[0]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
@@ -104,7 +105,6 @@ class NotYet:
 
 
 NOT_YET: Final = (
-    NotYet("DORA_OIDC_AUDIENCE", lambda _: False, "OIDC tokens are not supported by this version"),
     NotYet("DORA_RECONCILE", lambda value: value.lower() == "off", "only off is supported by this version"),
 )
 """The one place to delete from when a feature arrives."""
@@ -142,6 +142,7 @@ class Settings:
     api_tokens: str | None = field(default=None, repr=False)
     """Clients of the push API, as written; the events room reads them."""
     oidc_audience: str | None = None
+    """Audience of the workflows' tokens that the push API takes; None: it takes none."""
     oidc_issuer: str = "https://token.actions.githubusercontent.com"
     bind: Bind = Bind(EVERYWHERE, 8080)
     state: str = field(default=_MEMORY, repr=False)
@@ -199,8 +200,8 @@ class Settings:
             github_app=read.github_app(),
             github_api_url=read.optional("GITHUB_API_URL", _url, "https://api.github.com"),
             api_tokens=values.get("DORA_API_TOKENS"),
-            oidc_audience=values.get("DORA_OIDC_AUDIENCE"),
-            oidc_issuer=read.optional("DORA_OIDC_ISSUER", _url, "https://token.actions.githubusercontent.com"),
+            oidc_audience=read.optional("DORA_OIDC_AUDIENCE", _token, None),
+            oidc_issuer=read.optional("DORA_OIDC_ISSUER", _issuer, "https://token.actions.githubusercontent.com"),
             bind=read.bind(),
             state=values.get("DORA_STATE", _MEMORY),
             policy=read.policy(),
@@ -352,12 +353,30 @@ def _token(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text.strip())
+    try:
+        parts = urlsplit(text.strip())
+    except ValueError:
+        raise ValueError("is no URL") from None  # the error's own words may quote it
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("is no URL that begins with https://")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ValueError("must hold no user, password, query or fragment")
     return text.strip().rstrip("/")
+
+
+def _issuer(text: str) -> str:
+    parts = urlsplit(_url(text))
+    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https://, unless it is on this machine")
+    # It is compared letter by letter with what tokens say: a slash at its end stays.
+    return text.strip()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _bind(text: str) -> Bind:

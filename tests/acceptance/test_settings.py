@@ -91,7 +91,7 @@ def test_what_cannot_start_ends_with_code_2(settings: dict[str, str]) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("name", ["DORA_OIDC_AUDIENCE", "DORA_RECONCILE"])
+@pytest.mark.parametrize("name", ["DORA_RECONCILE"])
 def test_what_this_version_does_not_support_is_refused_plainly(name: str) -> None:
     code, said = refused({"WEBHOOK_SECRET": "x", name: "1h"})
     assert code == 2

@@ -161,7 +161,13 @@ def test_a_path_that_is_none_is_a_problem_like_any_other() -> None:
         ("GITHUB_API_URL", "nonsense-value"),
         ("GITHUB_API_URL", "ftp://nonsense-value"),
         ("GITHUB_API_URL", "https://user:nonsense-value@github.example"),
+        ("GITHUB_API_URL", "https://[nonsense-value"),
+        ("GITHUB_API_URL", "https://nonsense-value\u2100"),
+        ("DORA_OIDC_AUDIENCE", "nonsense value"),
         ("DORA_OIDC_ISSUER", "nonsense-value"),
+        ("DORA_OIDC_ISSUER", "http://nonsense-value"),
+        ("DORA_OIDC_ISSUER", "http://127.0.0.1.nonsense-value"),
+        ("DORA_OIDC_ISSUER", "https://nonsense-value/?x"),
         ("DORA_METRICS_TOKEN", "nonsense value"),
         ("DORA_ENVIRONMENTS", "=nonsense-value"),
         ("DORA_REPOSITORIES", "nonsense-value"),
@@ -174,6 +180,16 @@ def test_a_value_that_cannot_be_used_is_named_by_its_variable_and_never_shown(na
     for problem in found:
         assert value not in problem or len(value) == 1
         assert "\n" not in problem
+
+
+def test_an_issuer_keeps_its_slash_and_needs_tls_unless_it_is_on_this_machine() -> None:
+    for url in ("https://issuer.example/", "http://localhost:1", "http://127.0.0.9:8000/x", "http://[::1]:8000"):
+        assert Settings.from_environ(SECRET | {"DORA_OIDC_ISSUER": url}).oidc_issuer == url
+
+
+def test_without_an_audience_no_workflow_is_known() -> None:
+    assert Settings.from_environ(SECRET).oidc_audience is None
+    assert Settings.from_environ(SECRET | {"DORA_OIDC_AUDIENCE": "dora"}).oidc_audience == "dora"
 
 
 def test_all_problems_are_told_together() -> None:

@@ -1,8 +1,8 @@
 """The push API, `POST /api/event`: what senders other than GitHub say, in a form of its own.
 
 Who may send: a client with a token (`Authorization: Bearer`), limited to repositories if its entry in `DORA_API_TOKENS`
-names globs; or whoever signs the raw body with the webhook secret in `X-Hub-Signature-256` (client `webhook`, every
-repository).
+names globs; a workflow with a token that its forge gave it (client `oidc:owner/name`, its own repository); or whoever
+signs the raw body with the webhook secret in `X-Hub-Signature-256` (client `webhook`, every repository).
 
 What is sent: one event, or an array of 1 to 100 that are kept or refused together. The rules, all checked before any
 effect, all broken ones told at once with JSON pointers (at most 200):

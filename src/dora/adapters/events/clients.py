@@ -1,4 +1,4 @@
-"""Who may push events: clients with a token each, and the one that signs with the webhook secret."""
+"""Who may push events: clients with a token each, workflows with tokens of their own, and who signs like GitHub."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, Protocol
 
 from attrs import field, frozen
 
@@ -17,12 +17,28 @@ from dora.ports import Unauthenticated
 SIGNER: Final = "webhook"
 """Name of the client that signs its bodies with the webhook secret, as GitHub does; it may write every repository."""
 
+WORKFLOW: Final = "oidc"
+"""What the names of clients begin with that are a repository's workflows: `oidc:owner/name`."""
+
 _ENTRIES = re.compile(r"[,\r\n]")
 _TOKEN = re.compile(r"[!-~]+")
 
 
 def _folded(globs: Iterable[str]) -> tuple[str, ...]:
     return tuple(glob.lower() for glob in globs)
+
+
+class Workflows(Protocol):
+    """Knows the tokens that a forge gives its workflows."""
+
+    async def repository(self, token: str) -> str:
+        """Return the repository `owner/name` whose workflow the token proves.
+
+        Raises:
+            Unauthenticated: it proves none.
+            Unavailable: nobody can tell now.
+        """
+        ...
 
 
 @frozen
@@ -43,6 +59,15 @@ class Client:
         return not self.globs or any(fnmatchcase(name, glob) for glob in self.globs)
 
 
+def workflow(repository: str) -> Client:
+    """Return the client that a repository's workflows are: it may write this repository, and no other.
+
+    No entry of `DORA_API_TOKENS` can have its name, since a name ends at the first colon there. The repository's name
+    holds no character that a glob would take for more than itself.
+    """
+    return Client(name=f"{WORKFLOW}:{repository.lower()}", digest=b"", globs=(repository,))
+
+
 def digest(token: str) -> bytes:
     """Return a token as a client keeps it."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
@@ -53,24 +78,28 @@ def signer() -> Client:
     return Client(name=SIGNER, digest=b"")
 
 
-def bearer(authorization: str | None, clients: tuple[Client, ...]) -> Client:
-    """Return the client whose token an `Authorization` header carries (RFC 6750, section 2.1).
-
-    All clients are compared, in constant time each: how long it takes says nothing about any token.
+def bearer(authorization: str | None) -> str:
+    """Return the token that an `Authorization` header carries (RFC 6750, section 2.1).
 
     Raises:
-        Unauthenticated: no bearer token, or nobody's.
+        Unauthenticated: it carries none.
     """
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated("a bearer token is needed")
-    sent = digest(token.strip())
+    return token.strip()
+
+
+def holder(token: str, clients: tuple[Client, ...]) -> Client | None:
+    """Return the client whose token it is.
+
+    All clients are compared, in constant time each: how long it takes says nothing about any token.
+    """
+    sent = digest(token)
     found = None
     for client in clients:
         if hmac.compare_digest(client.digest, sent):
             found = client
-    if found is None:
-        raise Unauthenticated("the bearer token is not known")
     return found
 
 

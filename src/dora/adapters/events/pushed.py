@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from dora import wire
 from dora.adapters.events import clients, fields
-from dora.adapters.events.clients import Client
+from dora.adapters.events.clients import Client, Workflows
 from dora.adapters.events.shapes import Event, read_event
 from dora.adapters.events.translation import translate
 from dora.domain.facts import Fact, IdempotencyKey
@@ -58,14 +58,23 @@ class PushedEvents:
     secrets: tuple[bytes, ...] = field(repr=False)
     """Keys of the webhook signatures that are accepted."""
     policy: Policy
+    workflows: Workflows | None = None
+    """None: no workflow's token is taken."""
 
-    def client(self, authorization: str | None) -> Client:
+    async def client(self, authorization: str | None) -> Client:
         """Return the client that an `Authorization` header proves.
 
         Raises:
             Unauthenticated: it proves none.
+            Unavailable: it may prove a workflow, and nobody can tell now.
         """
-        return clients.bearer(authorization, self.clients)
+        token = clients.bearer(authorization)
+        known = clients.holder(token, self.clients)
+        if known is not None:
+            return known
+        if self.workflows is None:
+            raise Unauthenticated("the bearer token is not known")
+        return clients.workflow(await self.workflows.repository(token))
 
     def signed(self, signature: str | None, body: bytes) -> Client:
         """Return the client that signs its bodies, if `X-Hub-Signature-256` is right for this one.

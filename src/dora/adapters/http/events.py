@@ -85,7 +85,7 @@ class EventEndpoint(Generic[ClientT]):
         authorization = header(scope, b"authorization")
         signature = header(scope, b"x-hub-signature-256")
         if authorization is not None or signature is None:
-            client = self.door.client(authorization)
+            client = await self.door.client(authorization)
             _media(scope)
             return client, await body.read(LARGEST_EVENT)
         raw = await body.read(LARGEST_EVENT)

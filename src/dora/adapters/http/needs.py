@@ -98,8 +98,8 @@ ClientT = TypeVar("ClientT")
 class EventDoor(Protocol[ClientT]):
     """Reads pushed events."""
 
-    def client(self, authorization: str | None) -> ClientT:
-        """Return whom the `Authorization` header proves, or raise `Unauthenticated`."""
+    async def client(self, authorization: str | None) -> ClientT:
+        """Return whom the `Authorization` header proves, or raise `Unauthenticated` (or `Unavailable`: who knows?)."""
         ...
 
     def signed(self, signature: str | None, body: bytes) -> ClientT:

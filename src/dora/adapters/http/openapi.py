@@ -87,6 +87,12 @@ _SECURITY: Final = {
         "description": "`sha256=` and the hexadecimal HMAC-SHA256 of the raw body under the webhook secret.",
     },
     "client": {"type": "http", "scheme": "bearer", "description": "A token of DORA_API_TOKENS."},
+    "workflow": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of a GitHub Actions workflow, if DORA_OIDC_AUDIENCE is set; for its own repository.",
+    },
     "metrics": {"type": "http", "scheme": "bearer", "description": "DORA_METRICS_TOKEN, if it is set."},
 }
 
@@ -235,7 +241,7 @@ _EVENT: Final = {
     "tags": ["in"],
     "operationId": "pushEvents",
     "summary": "Take one pushed event, or up to 100 that are taken together or not at all.",
-    "security": [{"client": []}, {"signature": []}],
+    "security": [{"client": []}, {"workflow": []}, {"signature": []}],
     "parameters": [
         {
             "name": "Idempotency-Key",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dora.adapters.events.clients import Client, bearer, parse_clients, signer
+from dora.adapters.events.clients import Client, bearer, holder, parse_clients, signer, workflow
 from dora.ports import Unauthenticated
 
 CLIENTS = parse_clients("ci:first-token,deployer:second-token:acme/* other/thing")
@@ -59,37 +59,40 @@ def test_a_client_shows_no_token() -> None:
     assert "digest" not in text
 
 
-def test_a_bearer_token_proves_its_client_whatever_the_case_of_the_scheme() -> None:
-    assert bearer("Bearer first-token", CLIENTS).name == "ci"
-    assert bearer("bEARER  second-token ", CLIENTS).name == "deployer"
+def test_a_bearer_token_is_read_whatever_the_case_of_the_scheme() -> None:
+    assert bearer("Bearer first-token") == "first-token"
+    assert bearer("bEARER  second-token ") == "second-token"
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "first-token", "Basic first-token"])
+def test_a_header_without_a_bearer_token_proves_nothing(header: str | None) -> None:
+    with pytest.raises(Unauthenticated) as raised:
+        bearer(header)
+    assert "first-token" not in str(raised.value)
+
+
+def test_a_token_is_its_holders() -> None:
+    assert holder("first-token", CLIENTS) == CLIENTS[0]
+    assert holder("second-token", CLIENTS) == CLIENTS[1]
 
 
 @pytest.mark.parametrize(
-    "header",
-    [
-        None,
-        "",
-        "Bearer",
-        "Bearer ",
-        "first-token",
-        "Basic first-token",
-        "Bearer first-toke",
-        "Bearer first-token2",
-        "Bearer FIRST-TOKEN",
-        "Bearer first-token, second-token",
-        "Bearer tök\udcff",
-    ],
+    "token", ["", "first-toke", "first-token2", "FIRST-TOKEN", "first-token, second-token", "tök\udcff"]
 )
-def test_anything_else_proves_nothing(header: str | None) -> None:
-    with pytest.raises(Unauthenticated) as raised:
-        bearer(header, CLIENTS)
-    assert "token2" not in str(raised.value)
+def test_any_other_token_is_nobodys(token: str) -> None:
+    assert holder(token, CLIENTS) is None
+    assert holder(token, ()) is None
 
 
-@pytest.mark.parametrize("header", ["Bearer x", "Bearer "])
-def test_without_clients_no_token_is_known(header: str) -> None:
-    with pytest.raises(Unauthenticated):
-        bearer(header, ())
+def test_a_workflow_may_write_its_own_repository_regardless_of_case_and_no_other() -> None:
+    client = workflow("Acme/Shop.js")
+    assert client.allows("acme/shop.JS")
+    assert not any(client.allows(other) for other in ("acme/shop", "acme/shopxjs", "acme/shop.js2", "other/shop.js"))
+
+
+def test_a_workflows_keys_go_by_its_repository_and_collide_with_no_clients() -> None:
+    assert workflow("Acme/Shop").name == workflow("acme/SHOP").name == "oidc:acme/shop"
+    assert parse_clients("oidc:acme/shop")[0].name == "oidc"
 
 
 def test_globs_limit_what_a_client_may_write_regardless_of_case() -> None:

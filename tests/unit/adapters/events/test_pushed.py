@@ -50,8 +50,8 @@ def signature(secret: bytes, content: bytes) -> str:
     return "sha256=" + hmac.new(secret, content, hashlib.sha256).hexdigest()
 
 
-def test_a_token_and_a_signature_prove_a_client() -> None:
-    assert DOOR.client("Bearer second-token") == LIMITED
+async def test_a_token_and_a_signature_prove_a_client() -> None:
+    assert await DOOR.client("Bearer second-token") == LIMITED
     for secret in DOOR.secrets:
         assert DOOR.signed(signature(secret, b"\xff"), b"\xff").name == "webhook"
 

@@ -73,9 +73,13 @@ class FakeBatch:
 class FakeEventDoor:
     batch: FakeBatch = Factory(FakeBatch)
     error: DoraError | None = None
+    unknown: DoraError | None = None
+    """What asking for the client ends in."""
     read_with: list[tuple[str, bytes, str | None]] = Factory(list)
 
-    def client(self, authorization: str | None) -> str:
+    async def client(self, authorization: str | None) -> str:
+        if self.unknown is not None:
+            raise self.unknown
         if authorization != f"Bearer {TOKEN}":
             raise Unauthenticated("a bearer token is needed")
         return "ci"

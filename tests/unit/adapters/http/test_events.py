@@ -198,6 +198,12 @@ async def test_the_idempotency_key_is_handed_on() -> None:
     assert world.event_door.read_with == [("ci", b"{}", "k-1")]
 
 
+async def test_while_nobody_can_tell_who_sends_it_is_a_503_before_anything_else_counts() -> None:
+    world = World(event_door=FakeEventDoor(unknown=Unavailable("no keys", retry_after=8.5)))
+    response = await world.request("POST", PATH, headers={"content-type": "text/plain"}, content=b"{")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "9")
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS"])
 async def test_another_method_is_a_405_even_for_strangers(method: str) -> None:
     response = await World().request(method, PATH)
