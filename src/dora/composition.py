@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from attrs import define
 
-from dora.adapters.events import EVENT_SCHEMA, PushedEvents, parse_clients
+from dora.adapters.events import SCHEMAS, PushedEvents, parse_clients
 from dora.adapters.github.addresses import Addresses
 from dora.adapters.github.credentials import Credential, PersonalToken
 from dora.adapters.github.lookup import GitHubLookup
@@ -101,7 +101,7 @@ def compose(settings: Settings) -> Service:
         metrics=Exposition(series, settings.zero_hold),
         internals=internals,
         about=About(version=version(), state=settings.state_kind, lookups=settings.policy.lookups),
-        event_schema=EVENT_SCHEMA,
+        event_schemas=SCHEMAS,
         metrics_token=settings.metrics_token,
         max_repositories=settings.max_repositories,
     )

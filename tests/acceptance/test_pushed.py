@@ -375,24 +375,6 @@ def test_deployment_started_twice_is_a_duplicate(repo: Repository) -> None:
     assert repo.event("deployment.started", 1, deployment_id="1").status_code in {200, 201}
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/cloudevents+json", "application/cloudevents-batch+json; charset=utf-8"]
-)
-def test_cloudevents_are_refused_plainly_by_this_version(service: Service, content_type: str) -> None:
-    problem(service.push_bytes(b"{}", Content_Type=content_type), 415)
-
-
-def test_a_binary_cloudevent_is_refused_plainly_by_this_version(repo: Repository) -> None:
-    envelope = {
-        "ce-specversion": "1.0",
-        "ce-type": "com.example.deployment.succeeded",
-        "ce-source": "/ci",
-        "ce-id": "e1",
-    }
-    problem(repo.service.push(success(repo), **envelope), 415)
-    assert repo.chain().success == 0
-
-
 def test_unsupported_forms_are_refused_plainly(service: Service) -> None:
     for content_type in ("application/xml", "application/cloudevents+xml", "application/x-www-form-urlencoded"):
         problem(service.push_bytes(b"{}", Content_Type=content_type), 415)

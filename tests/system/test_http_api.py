@@ -1,4 +1,4 @@
-"""The push API's workflow step, copied and run, with an issuer of this machine."""
+"""The push API's examples, copied and run: shell commands, and a workflow's step with an issuer of this machine."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 DOCUMENT = (ROOT / "docs" / "http-api.md").read_text()
+EXAMPLES = re.findall(r"^```sh\n(.*?)^```\n\n```text\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
 (WORKFLOW,) = re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
 
 
@@ -54,6 +55,13 @@ def shell(script: str, variables: Mapping[str, str]) -> str:
         check=True,
     )
     return ran.stdout
+
+
+def test_the_commands_print_what_the_document_says(trusting: Service) -> None:
+    assert len(EXAMPLES) == 2
+    for script, said in EXAMPLES:
+        there = script.replace("localhost:8080", f"127.0.0.1:{trusting.port}")
+        assert shell(there, {"TOKEN": TOKEN}).strip() == said.strip()
 
 
 def test_the_workflow_tells_of_its_deployment(issuer: FakeIssuer, trusting: Service) -> None:

@@ -7,9 +7,9 @@ what was wanted, and never quote what was sent.
 
 from __future__ import annotations
 
-from dora.wire.json import parse
+from dora.wire.json import is_json, parse
 from dora.wire.shapes import Maybe, Moment, Rule, escape, structure
 from dora.wire.signature import signed
 from dora.wire.time import rfc3339
 
-__all__ = ["Maybe", "Moment", "Rule", "escape", "parse", "rfc3339", "signed", "structure"]
+__all__ = ["Maybe", "Moment", "Rule", "escape", "is_json", "parse", "rfc3339", "signed", "structure"]

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Final
 
 import orjson
 
 from dora.ports import Malformed, Problem
+
+_MEDIA: Final = re.compile(r"[^/;]+/(?:[^/;]+\+)?json", re.IGNORECASE)
+
+
+def is_json(media: str) -> bool:
+    """Return whether what has the media type (without parameters) is JSON: `application/json`, or by its suffix.
+
+    The suffix is that of RFC 6839, section 3.1.
+    """
+    return _MEDIA.fullmatch(media) is not None
 
 
 def parse(body: bytes) -> object:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dora.ports import Malformed
-from dora.wire import parse
+from dora.wire import is_json, parse
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 JSON = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
@@ -67,3 +67,15 @@ def test_case_50_a_key_that_stands_twice_in_an_object_is_malformed(body: bytes) 
 
 def test_integers_past_64_bits_stay_exact() -> None:
     assert parse(b'{"id":123456789012345678901234567890}') == {"id": 123456789012345678901234567890}
+
+
+@pytest.mark.parametrize("media", ["application/json", "text/json", "Application/CloudEvents+JSON", "a/b+c+json"])
+def test_a_media_type_may_be_json_by_its_name_or_by_its_suffix(media: str) -> None:
+    assert is_json(media)
+
+
+@pytest.mark.parametrize(
+    "media", ["", "json", "/json", "application/jsonp", "application/x;+json", "a/b/json", "a/+json"]
+)
+def test_any_other_media_type_is_not(media: str) -> None:
+    assert not is_json(media)

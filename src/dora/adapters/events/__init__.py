@@ -32,12 +32,15 @@ effect, all broken ones told at once with JSON pointers (at most 200):
 
 Anything else is refused: another field, a field of another type of event, another JSON type, null. An absent value is
 left out. Refusing is kinder than ignoring here: whoever sends `fixes` with a failed deployment waits for an effect.
+
+The same events may come in CloudEvents (`cloudevents`), and CDEvents stand for events of ours (`cdevents`). Problems
+point into what was sent, whatever was around it (`places`).
 """
 
 from __future__ import annotations
 
 from dora.adapters.events.clients import Client, parse_clients
 from dora.adapters.events.pushed import Batch, PushedEvent, PushedEvents
-from dora.adapters.events.schema import EVENT_SCHEMA
+from dora.adapters.events.schema import EVENT_SCHEMA, SCHEMAS
 
-__all__ = ["EVENT_SCHEMA", "Batch", "Client", "PushedEvent", "PushedEvents", "parse_clients"]
+__all__ = ["EVENT_SCHEMA", "SCHEMAS", "Batch", "Client", "PushedEvent", "PushedEvents", "parse_clients"]

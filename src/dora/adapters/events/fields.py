@@ -36,6 +36,9 @@ MAX_CHANGES: Final = 500
 MAX_URL: Final = 1024
 """Characters of a repository as sent: a clone URL with whatever credentials a runner left in it."""
 
+REQUIRED: Final = "is required"
+NO_OBJECT: Final = "must be an object"
+
 NAME_CHARACTERS: Final = "[A-Za-z0-9._/ -]"
 SHA_PATTERN: Final = "[0-9A-Fa-f]{7,64}"
 REPOSITORY_PATTERN: Final = (
@@ -170,7 +173,7 @@ def changes(value: object) -> tuple[SentChange, ...]:
 
 def _change(raw: object) -> SentChange:
     if not isinstance(raw, dict):
-        raise refused("must be an object")
+        raise refused(NO_OBJECT)
     problems: list[Problem] = []
     id_ = ""
     times: dict[str, Instant] = {}
@@ -185,7 +188,7 @@ def _change(raw: object) -> SentChange:
         except Invalid as invalid:
             problems.extend(within(invalid, at=f"/{name}"))
     if "id" not in raw:
-        problems.append(Problem("/id", "is required"))
+        problems.append(Problem("/id", REQUIRED))
     if problems:
         raise Invalid(*problems)
     return SentChange(id=id_, merged_at=times.get("merged_at"), committed_at=times.get("committed_at"))

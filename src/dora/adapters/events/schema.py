@@ -1,4 +1,4 @@
-"""The form of one pushed event as JSON Schema 2020-12, from the same table that the reader goes by.
+"""The forms of one pushed event as JSON Schema 2020-12; ours from the same table that the reader goes by.
 
 What the reader accepts, the schema accepts. The schema is wider where JSON Schema cannot say it: `occurred_at` too far
 ahead; a text that is no time (unless the validator checks formats); `fixes` that names the deployment itself; an owner
@@ -113,3 +113,45 @@ EVENT_SCHEMA: Final[dict[str, Any]] = {
     "oneOf": [_variant(form) for form in FORMS],
 }
 """One event. Plain data: dicts, lists, texts and numbers that fit any JSON writer. Not to be changed in place."""
+
+_TYPES: Final = "|".join(type_.replace(".", "[.]") for type_ in EventType)
+
+CLOUDEVENT_SCHEMA: Final[dict[str, Any]] = {
+    "title": "CloudEvent",
+    "description": "A CloudEvent 1.0 around an event or a CDEvent, which may leave out what the envelope says.",
+    "type": "object",
+    "required": ["specversion", "id", "source", "type"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1},
+        "source": {"type": "string", "minLength": 1},
+        "type": {
+            "type": "string",
+            "pattern": f"^(?:(?:.*[./:])?(?:{_TYPES})|dev[.]cdevents[.].*)$",
+            "description": "One of ours behind any prefix, or one of CDEvents'.",
+        },
+        "time": {"description": "Stands in for a missing `occurred_at`."},
+        "datacontenttype": {"type": ["string", "null"], "description": "A media type of JSON."},
+        "data": {"type": ["object", "null"], "description": "The event."},
+        "data_base64": {"type": ["string", "null"], "description": "The same, as JSON in base64."},
+    },
+}
+"""An envelope; extensions are not looked at."""
+
+CDEVENT_SCHEMA: Final[dict[str, Any]] = {
+    "title": "CDEvent",
+    "description": "A CDEvent 0.3 to 0.5. `customData.dora` may hold any field of an event but `type`.",
+    "type": "object",
+    "required": ["context"],
+    "properties": {
+        "context": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"type": "string", "pattern": "^dev[.]cdevents[.]"}},
+        }
+    },
+}
+"""A CDEvent; its own schemas say more."""
+
+SCHEMAS: Final = {"Event": EVENT_SCHEMA, "CloudEvent": CLOUDEVENT_SCHEMA, "CDEvent": CDEVENT_SCHEMA}
+"""Every form, by its name."""

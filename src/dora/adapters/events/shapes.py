@@ -125,12 +125,12 @@ def read_event(raw: object, *, received_at: Instant) -> Event:
         Invalid: it breaks rules: all of them, with pointers relative to the event.
     """
     if not isinstance(raw, dict):
-        raise fields.refused("must be an object")
+        raise fields.refused(fields.NO_OBJECT)
     type_ = raw.get("type")
     form = _FORM_OF.get(type_) if isinstance(type_, str) else None
     read, problems = _members(raw, form)
     needed = NEEDED | form.needed if form else NEEDED
-    problems += (Problem(f"/{name}", "is required") for name in sorted(needed - raw.keys()))
+    problems += (Problem(f"/{name}", fields.REQUIRED) for name in sorted(needed - raw.keys()))
     if read.get("occurred_at", received_at) > received_at + fields.MAX_AHEAD:
         problems.append(Problem("/occurred_at", "lies more than 5 minutes ahead"))
     if "fixes" in read and read["fixes"] == read.get("deployment_id"):

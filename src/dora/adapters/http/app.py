@@ -142,7 +142,7 @@ def application(  # noqa: PLR0913 - what the service consists of, each named
     metrics: Exposition,
     internals: Internals,
     about: About,
-    event_schema: Mapping[str, Any],
+    event_schemas: Mapping[str, Mapping[str, Any]],
     metrics_token: str | None = None,
     max_repositories: int = 10_000,
     clock: Callable[[], Instant] = now,
@@ -158,7 +158,7 @@ def application(  # noqa: PLR0913 - what the service consists of, each named
         metrics: what `/metrics` shows.
         internals: counts events, refusals and requests, and is what `/internal/metrics` shows.
         about: what the page for people says of the service.
-        event_schema: JSON Schema of one pushed event, for the description.
+        event_schemas: JSON Schemas of one pushed event in each of its forms, for the description.
         metrics_token: what must be shown to read metrics and the page's details; None: nothing.
         max_repositories: how many the page remembers.
         clock: the time of receipt.
@@ -190,7 +190,7 @@ def application(  # noqa: PLR0913 - what the service consists of, each named
         internals_source=internals,
         guard=guard,
         gate=gate,
-        described=answer(200, description(event_schema, version=about.version)),
+        described=answer(200, description(event_schemas, version=about.version)),
         now=clock,
     )
     page = PageEndpoint(about=about, guard=guard, gate=gate, sightings=sightings, now=clock)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 
 from attrs import frozen
 
 from dora.adapters.http.answers import Answer, RefusedError, answer, header, refusal, unavailable
 from dora.adapters.http.bodies import LARGEST_EVENT, Body, GoneError, Intake
-from dora.adapters.http.media import JSON, media_type
+from dora.adapters.http.media import CLOUDEVENT, CLOUDEVENTS, JSON, media_type
 from dora.adapters.http.needs import Batch, ClientT, EventDoor, Internals, PushedEvent, Receiver
 from dora.domain.outcome import Outcome, Status
 from dora.ports import DoraError, Invalid, Problem
@@ -26,6 +26,12 @@ SOURCE: Final = "api"
 PATH: Final = "/api/event"
 
 _CHALLENGE: Final = b'Bearer realm="dora"'
+
+_ATTRIBUTE: Final = b"ce-"
+_REQUIRED: Final = frozenset({"specversion", "id", "source", "type"})
+"""Attributes that every CloudEvent has: with one of them among the headers, the body alone would be misread."""
+
+_Form: TypeAlias = "tuple[str, list[tuple[str, str]] | None]"
 
 
 @frozen(kw_only=True)
@@ -57,10 +63,16 @@ class EventEndpoint(Generic[ClientT]):
     async def _take(self, scope: Scope, body: Body, *, was_open: bool) -> Answer:
         if scope["method"] != "POST":
             raise RefusedError(405, "Events are sent with POST.", headers=((b"allow", b"POST"),))
-        client, raw = await self._authenticate(scope, body)
+        client, (media, attributes), raw = await self._authenticate(scope, body)
         received_at = self.now()
-        key = header(scope, b"idempotency-key")
-        batch = self.door.read(client, raw, idempotency_key=key, received_at=received_at)
+        batch = self.door.read(
+            client,
+            raw,
+            media=media,
+            attributes=attributes,
+            idempotency_key=header(scope, b"idempotency-key"),
+            received_at=received_at,
+        )
         if not was_open:
             return self._closed()
         outcomes = await self._keep(batch)
@@ -77,8 +89,8 @@ class EventEndpoint(Generic[ClientT]):
             return answer(200, {"results": results})
         return answer(200 if outcomes[0].status is Status.DUPLICATE else 201, results[0])
 
-    async def _authenticate(self, scope: Scope, body: Body) -> tuple[ClientT, bytes]:
-        """Return who sends, and the body.
+    async def _authenticate(self, scope: Scope, body: Body) -> tuple[ClientT, _Form, bytes]:
+        """Return who sends, the body's form, and the body.
 
         A bearer is known before the body is read. Who signs is known only after, so there the body comes first.
         """
@@ -86,12 +98,11 @@ class EventEndpoint(Generic[ClientT]):
         signature = header(scope, b"x-hub-signature-256")
         if authorization is not None or signature is None:
             client = await self.door.client(authorization)
-            _media(scope)
-            return client, await body.read(LARGEST_EVENT)
+            form = _form(scope)
+            return client, form, await body.read(LARGEST_EVENT)
         raw = await body.read(LARGEST_EVENT)
         client = self.door.signed(signature, raw)
-        _media(scope)
-        return client, raw
+        return client, _form(scope), raw
 
     async def _keep(self, batch: Batch) -> tuple[Outcome, ...]:
         """Return what became of each event, in the order sent. They are applied by time, together or not at all."""
@@ -102,8 +113,8 @@ class EventEndpoint(Generic[ClientT]):
             try:
                 outcomes = await self.receiver.receive(tuple(fact for _, fact in facts))
             except Invalid as invalid:
-                numbers = [None if batch.single else number for number, _ in facts]
-                raise Invalid(*(_as_sent(problem, numbers) for problem in invalid.problems)) from None
+                sent = [batch.events[number] for number, _ in facts]
+                raise Invalid(*(_as_sent(problem, sent) for problem in invalid.problems)) from None
             kept = {number: outcome for (number, _), outcome in zip(facts, outcomes, strict=True)}
         return tuple(_outcome(event, kept.get(number)) for number, event in enumerate(batch.events))
 
@@ -113,19 +124,23 @@ class EventEndpoint(Generic[ClientT]):
         return reply
 
 
-def _media(scope: Scope) -> None:
-    """Refuse what is no event of ours in plain JSON."""
-    media_type(scope, JSON)
-    # CloudEvents in binary mode: the body alone would be misread.
-    if header(scope, b"ce-specversion") is not None:
-        raise RefusedError(415, "CloudEvents are not taken.")
+def _form(scope: Scope) -> _Form:
+    """Return the body's media type, and the attributes of which it is the data if it is that of a CloudEvent."""
+    attributes = [
+        (str(name[len(_ATTRIBUTE) :], "latin-1"), str(value, "latin-1"))
+        for name, value in scope["headers"]
+        if name.startswith(_ATTRIBUTE)
+    ]
+    # Data may have any media type that is JSON; an envelope holds its attributes itself, whatever the headers say.
+    binary = not _REQUIRED.isdisjoint(name for name, _ in attributes)
+    media = media_type(scope, JSON, CLOUDEVENT, CLOUDEVENTS, suffixed=binary)
+    return media, attributes if binary and media == JSON else None
 
 
-def _as_sent(problem: Problem, numbers: list[int | None]) -> Problem:
-    """Return a problem of an entry with the pointer into what was sent: events stood in another order there."""
+def _as_sent(problem: Problem, sent: list[PushedEvent]) -> Problem:
+    """Return a problem of an entry with the pointer into what was sent: events stood elsewhere there."""
     _, index, *rest = problem.pointer.split("/")
-    number = numbers[int(index)]
-    return Problem("/".join(("", *([] if number is None else [str(number)]), *rest)), problem.detail)
+    return sent[int(index)].as_sent(Problem("/".join(("", *rest)), problem.detail))
 
 
 def _outcome(event: PushedEvent, kept: Outcome | None) -> Outcome:

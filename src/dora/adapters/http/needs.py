@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dora.domain.facts import Fact
     from dora.domain.instant import Instant
     from dora.domain.outcome import Outcome
-    from dora.ports import Entry
+    from dora.ports import Entry, Problem
 
 
 class Delivery(Protocol):
@@ -77,6 +77,10 @@ class PushedEvent(Protocol):
         """The sender's time of it."""
         ...
 
+    def as_sent(self, problem: Problem) -> Problem:
+        """Return a problem of the event by itself with the pointer into what was sent."""
+        ...
+
 
 class Batch(Protocol):
     """The events of one request."""
@@ -106,8 +110,26 @@ class EventDoor(Protocol[ClientT]):
         """Return whom the body's signature proves, or raise `Unauthenticated`."""
         ...
 
-    def read(self, client: ClientT, body: bytes, *, idempotency_key: str | None, received_at: Instant) -> Batch:
-        """Return what the body says, or raise `Malformed`, `Invalid` or `Forbidden`."""
+    def read(  # noqa: PLR0913 - all that a request says
+        self,
+        client: ClientT,
+        body: bytes,
+        *,
+        media: str,
+        attributes: Sequence[tuple[str, str]] | None,
+        idempotency_key: str | None,
+        received_at: Instant,
+    ) -> Batch:
+        """Return what the body says, or raise `Malformed`, `Invalid` or `Forbidden`.
+
+        Args:
+            client: who sends.
+            body: as sent.
+            media: its media type.
+            attributes: of a CloudEvent in binary mode: the headers `ce-*`, without the prefix; else None.
+            idempotency_key: the header.
+            received_at: the time of receipt.
+        """
         ...
 
 

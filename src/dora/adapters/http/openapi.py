@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dora.adapters.http import events, webhooks
+from dora.adapters.http.components import HEADERS, RESPONSES, SCHEMAS, SECURITY, header, json, response, schema
+from dora.adapters.http.media import CLOUDEVENT, CLOUDEVENTS, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def description(event_schema: Mapping[str, Any], *, version: str) -> dict[str, Any]:
+def description(event_schemas: Mapping[str, Mapping[str, Any]], *, version: str) -> dict[str, Any]:
     """Return the description.
 
     Args:
-        event_schema: JSON Schema (2020-12) of one pushed event.
+        event_schemas: JSON Schemas (2020-12) of one pushed event by its form: `Event`, `CloudEvent`, `CDEvent`.
         version: the service's.
     """
     return {
@@ -41,155 +43,13 @@ def description(event_schema: Mapping[str, Any], *, version: str) -> dict[str, A
             "/": {"get": _PAGE},
         },
         "components": {
-            "securitySchemes": _SECURITY,
-            "headers": _HEADERS,
-            "responses": _RESPONSES,
-            "schemas": {**_SCHEMAS, "Event": dict(event_schema)},
+            "securitySchemes": SECURITY,
+            "headers": HEADERS,
+            "responses": RESPONSES,
+            "schemas": {**SCHEMAS, **event_schemas},
         },
     }
 
-
-def _schema(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _response(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/responses/{name}"}
-
-
-def _header(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/headers/{name}"}
-
-
-def _json(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
-
-
-def _problem(text: str, *headers: str) -> dict[str, Any]:
-    value: dict[str, Any] = {
-        "description": text,
-        "content": {"application/problem+json": {"schema": _schema("Problem")}},
-    }
-    if headers:
-        value["headers"] = {name: _header(name) for name in headers}
-    return value
-
-
-def _words(text: str, *words: str) -> dict[str, Any]:
-    return {"type": "string", "enum": list(words), "description": text}
-
-
-_SECURITY: Final = {
-    "signature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Hub-Signature-256",
-        "description": "`sha256=` and the hexadecimal HMAC-SHA256 of the raw body under the webhook secret.",
-    },
-    "client": {"type": "http", "scheme": "bearer", "description": "A token of DORA_API_TOKENS."},
-    "workflow": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "A token of a GitHub Actions workflow, if DORA_OIDC_AUDIENCE is set; for its own repository.",
-    },
-    "metrics": {"type": "http", "scheme": "bearer", "description": "DORA_METRICS_TOKEN, if it is set."},
-}
-
-_HEADERS: Final = {
-    "Retry-After": {
-        "description": "Seconds to wait before sending again.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 0},
-    },
-    "WWW-Authenticate": {
-        "description": "How to authenticate here.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "Vary": {"description": "What the answer depends on.", "required": True, "schema": {"type": "string"}},
-}
-
-_RESPONSES: Final = {
-    "Malformed": _problem("The body cannot be read as what it should be; `errors` names all problems by path."),
-    "Unauthenticated": _problem("The sender did not prove who it is.", "WWW-Authenticate"),
-    "Forbidden": _problem("This client may not write this repository."),
-    "Slow": _problem("The body came too slowly."),
-    "TooLarge": _problem("The body is too large."),
-    "MediaType": _problem("The body is of another media type, charset or coding than is taken here."),
-    "Invalid": _problem("The event breaks rules, all named in `errors`; or its key was used with other content."),
-    "Unavailable": _problem(
-        "This cannot be done now. It may have been stored; sending it again is safe.", "Retry-After"
-    ),
-}
-
-_SCHEMAS: Final = {
-    "Problem": {
-        "description": "A problem (RFC 9457).",
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference"},
-            "title": {"type": "string"},
-            "status": {"type": "integer", "minimum": 400, "maximum": 599},
-            "detail": {"type": "string"},
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["detail", "pointer"],
-                    "properties": {
-                        "detail": {"type": "string"},
-                        "pointer": {"type": "string", "description": "JSON pointer (RFC 6901) into the body."},
-                    },
-                    "additionalProperties": False,
-                },
-            },
-        },
-    },
-    "Accepted": {
-        "type": "object",
-        "required": ["status"],
-        "properties": {"status": {"const": "accepted"}},
-        "additionalProperties": False,
-    },
-    "Passed": {
-        "type": "object",
-        "required": ["status"],
-        "properties": {
-            "status": _words("`duplicate`: it was here before. `ignored`: of no interest.", "duplicate", "ignored"),
-            "reason": {"type": "string", "description": "Why it was ignored."},
-        },
-        "additionalProperties": False,
-    },
-    "Result": {
-        "type": "object",
-        "required": ["status"],
-        "properties": {
-            "status": _words(
-                "`counted`: a number stepped or a look-up began. `stored`: kept, nothing stepped.",
-                "counted",
-                "stored",
-                "duplicate",
-                "ignored",
-            ),
-            "reason": {"type": "string", "description": "Why it was ignored."},
-        },
-        "additionalProperties": False,
-    },
-    "Results": {
-        "type": "object",
-        "required": ["results"],
-        "properties": {"results": {"type": "array", "minItems": 1, "maxItems": 100, "items": _schema("Result")}},
-        "additionalProperties": False,
-    },
-    "Alive": {
-        "type": "object",
-        "required": ["status"],
-        "properties": {"status": {"type": "string"}},
-        "additionalProperties": False,
-    },
-}
 
 _DELIVERY: Final = {
     "tags": ["in"],
@@ -226,16 +86,23 @@ _DELIVERY: Final = {
         },
     },
     "responses": {
-        "200": _json("Seen before, or of no interest.", _schema("Passed")),
-        "202": _json("Counted, or stored for linking and later measuring.", _schema("Accepted")),
-        "400": _response("Malformed"),
-        "401": _response("Unauthenticated"),
-        "408": _response("Slow"),
-        "413": _response("TooLarge"),
-        "415": _response("MediaType"),
-        "503": _response("Unavailable"),
+        "200": json("Seen before, or of no interest.", schema("Passed")),
+        "202": json("Counted, or stored for linking and later measuring.", schema("Accepted")),
+        "400": response("Malformed"),
+        "401": response("Unauthenticated"),
+        "408": response("Slow"),
+        "413": response("TooLarge"),
+        "415": response("MediaType"),
+        "503": response("Unavailable"),
     },
 }
+
+
+def _several(items: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "maxItems": 100, "items": items}
+
+
+_EVENT_FORMS: Final = [schema("Event"), schema("CDEvent")]
 
 _EVENT: Final = {
     "tags": ["in"],
@@ -248,36 +115,46 @@ _EVENT: Final = {
             "in": "header",
             "description": "A key of the sender's own, if the event has no `id`; in an array KEY/0, KEY/1 and so on.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-        }
+        },
+        *(
+            {
+                "name": f"ce-{name}",
+                "in": "header",
+                "description": f"{text} With one of the first four the body is a CloudEvent's data (binary mode).",
+                "schema": {"type": "string"},
+            }
+            for name, text in (
+                ("specversion", "`1.0`."),
+                ("type", "One of our types behind any prefix, or one of CDEvents'."),
+                ("source", "Who sends."),
+                ("id", "The sender's name for the envelope."),
+                ("time", "Stands in for a missing `occurred_at`."),
+            )
+        ),
     ],
     "requestBody": {
         "required": True,
         "description": "At most 1 MiB.",
         "content": {
-            "application/json": {
-                "schema": {
-                    "anyOf": [
-                        _schema("Event"),
-                        {"type": "array", "minItems": 1, "maxItems": 100, "items": _schema("Event")},
-                    ]
-                }
-            }
+            JSON: {"schema": {"anyOf": [*_EVENT_FORMS, _several({"anyOf": _EVENT_FORMS})]}},
+            CLOUDEVENT: {"schema": schema("CloudEvent")},
+            CLOUDEVENTS: {"schema": _several(schema("CloudEvent"))},
         },
     },
     "responses": {
-        "200": _json(
+        "200": json(
             "A duplicate; or what became of each event of an array, in the order sent.",
-            {"anyOf": [_schema("Results"), _schema("Result")]},
+            {"anyOf": [schema("Results"), schema("Result")]},
         ),
-        "201": _json("New.", _schema("Result")),
-        "400": _response("Malformed"),
-        "401": _response("Unauthenticated"),
-        "403": _response("Forbidden"),
-        "408": _response("Slow"),
-        "413": _response("TooLarge"),
-        "415": _response("MediaType"),
-        "422": _response("Invalid"),
-        "503": _response("Unavailable"),
+        "201": json("New.", schema("Result")),
+        "400": response("Malformed"),
+        "401": response("Unauthenticated"),
+        "403": response("Forbidden"),
+        "408": response("Slow"),
+        "413": response("TooLarge"),
+        "415": response("MediaType"),
+        "422": response("Invalid"),
+        "503": response("Unavailable"),
     },
 }
 
@@ -291,14 +168,14 @@ _METRICS: Final = {
     "responses": {
         "200": {
             "description": "All series.",
-            "headers": {"Vary": _header("Vary")},
+            "headers": {"Vary": header("Vary")},
             "content": {
                 "text/plain; version=0.0.4; charset=utf-8": _TEXT,
                 "application/openmetrics-text; version=1.0.0; charset=utf-8": _TEXT,
             },
         },
-        "401": _response("Unauthenticated"),
-        "503": _response("Unavailable"),
+        "401": response("Unauthenticated"),
+        "503": response("Unavailable"),
     },
 }
 
@@ -310,13 +187,13 @@ _INTERNALS: Final = {
     "responses": {
         "200": {
             "description": "All series.",
-            "headers": {"Vary": _header("Vary")},
+            "headers": {"Vary": header("Vary")},
             "content": {
                 "text/plain; version=0.0.4; charset=utf-8": _TEXT,
                 "application/openmetrics-text; version=1.0.0; charset=utf-8": _TEXT,
             },
         },
-        "401": _response("Unauthenticated"),
+        "401": response("Unauthenticated"),
     },
 }
 
@@ -325,7 +202,7 @@ _HEALTH: Final = {
     "operationId": "readHealth",
     "summary": "Whether the process lives.",
     "security": [{}],
-    "responses": {"200": _json("It does.", _schema("Alive"))},
+    "responses": {"200": json("It does.", schema("Alive"))},
 }
 
 _READY: Final = {
@@ -333,7 +210,7 @@ _READY: Final = {
     "operationId": "readReadiness",
     "summary": "Whether events are accepted.",
     "security": [{}],
-    "responses": {"200": _json("They are.", _schema("Alive")), "503": _response("Unavailable")},
+    "responses": {"200": json("They are.", schema("Alive")), "503": response("Unavailable")},
 }
 
 _DESCRIPTION: Final = {
@@ -341,7 +218,7 @@ _DESCRIPTION: Final = {
     "operationId": "readDescription",
     "summary": "This description.",
     "security": [{}],
-    "responses": {"200": _json("OpenAPI 3.1.", {"type": "object"})},
+    "responses": {"200": json("OpenAPI 3.1.", {"type": "object"})},
 }
 
 _PAGE: Final = {

@@ -198,3 +198,35 @@ def near_events(draw: st.DrawFn) -> dict[str, Any]:
         else:
             raw[name] = draw(json_values)
     return raw
+
+
+ATTRIBUTES = {"specversion": "1.0", "id": "e-1", "source": "/ci/7", "type": "com.example.deployment.succeeded"}
+
+
+def envelope(data: object = None, **members: object) -> dict[str, Any]:
+    """Return a CloudEvent around the data, or around a valid deployment."""
+    return {**ATTRIBUTES, "data": event() if data is None else data, **members}
+
+
+CDEVENT: dict[str, dict[str, object]] = {
+    "context": {
+        "specversion": "0.5.1",
+        "id": "c-1",
+        "source": "/ci",
+        "type": "dev.cdevents.service.deployed.0.3.0",
+        "timestamp": "2026-06-01T11:00:00Z",
+    },
+    "subject": {
+        "id": "web",
+        "content": {"environment": {"id": "production"}, "artifactId": f"pkg:github/acme/shop@{'a' * 40}"},
+    },
+}
+_members = st.dictionaries(
+    st.sampled_from([*ATTRIBUTES, "data", "data_base64", "datacontenttype", "time", "x"]),
+    json_values | st.sampled_from([*ATTRIBUTES.values(), "text/plain", "e30=", CDEVENT["context"], CDEVENT]),
+    max_size=4,
+)
+near_envelopes = st.builds(
+    lambda data, members: {**ATTRIBUTES, "data": data, **members}, near_events() | st.just(CDEVENT), _members
+)
+"""Envelopes around what may be an event or a CDEvent, with some attributes changed."""

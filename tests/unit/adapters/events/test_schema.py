@@ -6,12 +6,26 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from dora.adapters.events import EVENT_SCHEMA
+from dora.adapters.events import EVENT_SCHEMA, SCHEMAS, cdevents, cloudevents
+from dora.adapters.events.places import Place, Unwrapped
 from dora.adapters.events.shapes import READERS, read_event
 from dora.ports import Invalid
-from tests.unit.adapters.events.samples import MINIMAL, RECEIVED_AT, Sent, event, near_events, sent_events, without
+from tests.unit.adapters.events.samples import (
+    CDEVENT,
+    MINIMAL,
+    RECEIVED_AT,
+    Sent,
+    envelope,
+    event,
+    json_values,
+    near_envelopes,
+    near_events,
+    sent_events,
+    without,
+)
 
 VALIDATOR = Draft202012Validator(EVENT_SCHEMA)
 
@@ -107,3 +121,32 @@ def test_both_accept_the_least_of_every_type(raw: object) -> None:
 def test_where_the_schema_cannot_say_it_the_reader_is_stricter(raw: object) -> None:
     assert not accepts(raw)
     VALIDATOR.validate(raw)
+
+
+def takes(sent: Unwrapped) -> bool:
+    """Return whether what was unwrapped is taken."""
+    if sent.ignored is not None:
+        return not sent.problems
+    try:
+        sent.read(received_at=RECEIVED_AT)
+    except Invalid:
+        return False
+    return True
+
+
+@given(near_envelopes)
+def test_the_schema_of_envelopes_accepts_what_the_reader_accepts(raw: dict[str, Any]) -> None:
+    assert Draft202012Validator(SCHEMAS["CloudEvent"]).is_valid(raw) or not takes(cloudevents.structured(raw, Place()))
+
+
+@given(st.dictionaries(st.sampled_from(["context", "subject", "customData"]), json_values), st.booleans())
+def test_the_schema_of_cdevents_accepts_what_is_taken_as_one(raw: dict[str, Any], near: bool) -> None:  # noqa: FBT001 - hypothesis draws it
+    sent = CDEVENT | raw if near else raw
+    assert Draft202012Validator(SCHEMAS["CDEvent"]).is_valid(sent) == cdevents.is_bare(sent)
+
+
+def test_every_form_has_a_schema_that_is_one() -> None:
+    assert set(SCHEMAS) == {"Event", "CloudEvent", "CDEvent"}
+    for schema in SCHEMAS.values():
+        Draft202012Validator.check_schema(schema)
+    assert takes(cloudevents.structured(envelope(CDEVENT, type=CDEVENT["context"]["type"]), Place()))

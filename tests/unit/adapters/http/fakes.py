@@ -10,10 +10,10 @@ from attrs import Factory, define, field, frozen
 from dora.adapters.http import About, Application, Gate, application
 from dora.domain.facts import Fact, Repository, RepositorySeen
 from dora.domain.outcome import Outcome, Status
-from dora.ports import DoraError, Entry, Unauthenticated
+from dora.ports import DoraError, Entry, Problem, Unauthenticated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from starlette.types import Message
 
@@ -61,6 +61,11 @@ class FakeEvent:
     fact: Fact | None = FACT
     ignored: str | None = None
     at: Instant = NOW
+    pointer: str = ""
+    """Where it stands in what was sent."""
+
+    def as_sent(self, problem: Problem) -> Problem:
+        return Problem(self.pointer + problem.pointer, problem.detail)
 
 
 @frozen(kw_only=True)
@@ -76,6 +81,7 @@ class FakeEventDoor:
     unknown: DoraError | None = None
     """What asking for the client ends in."""
     read_with: list[tuple[str, bytes, str | None]] = Factory(list)
+    forms: list[tuple[str, list[tuple[str, str]] | None]] = Factory(list)
 
     async def client(self, authorization: str | None) -> str:
         if self.unknown is not None:
@@ -90,8 +96,18 @@ class FakeEventDoor:
             raise Unauthenticated("the signature is missing or wrong")
         return "webhook"
 
-    def read(self, client: str, body: bytes, *, idempotency_key: str | None, received_at: Instant) -> FakeBatch:
+    def read(
+        self,
+        client: str,
+        body: bytes,
+        *,
+        media: str,
+        attributes: Sequence[tuple[str, str]] | None,
+        idempotency_key: str | None,
+        received_at: Instant,
+    ) -> FakeBatch:
         del received_at
+        self.forms.append((media, None if attributes is None else list(attributes)))
         self.read_with.append((client, body, idempotency_key))
         if self.error is not None:
             raise self.error
@@ -178,7 +194,7 @@ class World:
             metrics=self.metrics,
             internals=self.internals,
             about=About(version="1.2.3", state="memory", lookups=self.lookups),
-            event_schema={"type": "object"},
+            event_schemas={name: {"type": "object"} for name in ("Event", "CloudEvent", "CDEvent")},
             metrics_token=self.metrics_token,
             clock=lambda: NOW,
             intake=self.intake,

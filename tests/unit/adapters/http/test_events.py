@@ -84,12 +84,17 @@ async def test_a_batch_is_applied_by_time_and_answered_in_the_order_sent() -> No
 
 
 async def test_what_is_wrong_with_an_event_of_a_batch_is_told_where_it_was_sent() -> None:
-    batch = FakeBatch(single=False, events=(FakeEvent(at=NOW + 2), FakeEvent(at=NOW + 1), FakeEvent(fact=None, at=NOW)))
+    events = (
+        FakeEvent(at=NOW + 2, pointer="/0"),
+        FakeEvent(at=NOW + 1, pointer="/1/data"),
+        FakeEvent(fact=None, at=NOW, pointer="/2"),
+    )
+    batch = FakeBatch(single=False, events=events)
     error = Invalid(Problem("/0/id", "was used with other content"))
     world = World(event_door=FakeEventDoor(batch=batch), receiver=FakeReceiver(error=error))
     response = await world.request("POST", PATH, headers=GENUINE, content=b"[]")
     assert response.status_code == 422
-    assert [problem["pointer"] for problem in response.json()["errors"]] == ["/1/id"]
+    assert [problem["pointer"] for problem in response.json()["errors"]] == ["/1/data/id"]
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer wrong", "Basic abc", ""])
@@ -123,8 +128,12 @@ async def test_a_wrong_signature_is_a_401_before_the_content_type_counts() -> No
     "headers",
     [
         {"content-type": "text/plain"},
-        {"content-type": "application/cloudevents+json"},
-        {"ce-specversion": "1.0"},
+        {"content-type": "application/cloudevents"},
+        {"content-type": "application/cloudevents+xml"},
+        {"content-type": "application/cloudevents+json; charset=utf-16"},
+        {"content-type": "application/problem+json"},
+        {"content-type": "text/plain", "ce-specversion": "1.0"},
+        {"content-type": "application/cloudevents+avro", "ce-specversion": "1.0"},
         {"content-encoding": "gzip"},
     ],
 )
@@ -202,6 +211,35 @@ async def test_while_nobody_can_tell_who_sends_it_is_a_503_before_anything_else_
     world = World(event_door=FakeEventDoor(unknown=Unavailable("no keys", retry_after=8.5)))
     response = await world.request("POST", PATH, headers={"content-type": "text/plain"}, content=b"{")
     assert (response.status_code, response.headers["retry-after"]) == (503, "9")
+
+
+@pytest.mark.parametrize("credentials", [GENUINE, SIGNED])
+@pytest.mark.parametrize("media", ["application/cloudevents+json", "application/cloudevents-batch+json"])
+async def test_an_envelope_is_handed_on_as_one_whatever_headers_stand_beside_it(
+    credentials: dict[str, str], media: str
+) -> None:
+    world = World()
+    for more in ({}, {"ce-specversion": "1.0", "ce-type": "another"}):
+        headers = credentials | more | {"content-type": f"{media}; charset=UTF-8"}
+        assert (await world.request("POST", PATH, headers=headers, content=b"{}")).status_code == 201
+    assert world.event_door.forms == [(media, None)] * 2
+
+
+@pytest.mark.parametrize("name", ["ce-specversion", "ce-id", "CE-Source", "ce-type"])
+@pytest.mark.parametrize("media", ["application/json", "application/cdevents+json; charset=utf-8", "text/json"])
+async def test_with_a_cloudevents_header_the_body_is_data_of_any_json_type(name: str, media: str) -> None:
+    world = World()
+    headers = GENUINE | {"content-type": media, name: "a%20b", "ce-extension": "c"}
+    assert (await world.request("POST", PATH, headers=headers, content=b"{}")).status_code == 201
+    ((media, attributes),) = world.event_door.forms
+    assert media == "application/json"
+    assert attributes == [(name.lower().removeprefix("ce-"), "a%20b"), ("extension", "c")]
+
+
+async def test_a_header_that_only_looks_like_a_cloudevents_changes_nothing() -> None:
+    world = World()
+    await world.request("POST", PATH, headers=GENUINE | {"ce-extension": "c", "cent": "1"}, content=b"{}")
+    assert world.event_door.forms == [("application/json", None)]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS"])
