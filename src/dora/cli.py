@@ -18,6 +18,7 @@ import structlog
 from dora import composition
 from dora.adapters.http import CannotListenError
 from dora.adapters.journal import inspection
+from dora.policy import Policy
 from dora.ports import DoraError, StateDamaged, StateTaken
 from dora.settings import InvalidSettingsError, LogFormat, Settings
 
@@ -151,6 +152,11 @@ def _announce(settings: Settings) -> None:
     )
     if settings.state_kind == "memory":
         _log.warning("memory: loses all counters when this process ends; set DORA_STATE to keep them")
+    if settings.oidc_audience is not None and settings.policy.repositories == Policy().repositories:
+        _log.warning(
+            "any repository that has this issuer may send events of itself; name yours in DORA_REPOSITORIES",
+            issuer=settings.oidc_issuer,
+        )
     if not settings.policy.lookups:
         _log.info("no GitHub token: changes are measured from the events alone")
 

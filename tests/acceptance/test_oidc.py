@@ -67,6 +67,16 @@ def test_a_workflow_writes_its_own_repository_and_no_other(issuer: FakeIssuer, s
     assert not service.scrape().of_repository(other.name)
 
 
+def test_a_workflow_may_send_any_form(issuer: FakeIssuer, service: Service) -> None:
+    repo = service.repository()
+    token = issuer.token(repository=repo.name)
+    envelope = {"specversion": "1.0", "id": "1", "source": "/ci", "type": "x.deployment.succeeded"}
+    answer = push(repo, token, envelope | {"data": success(repo.name)}, Content_Type="application/cloudevents+json")
+    assert told(answer) == "counted"
+    answer = push(repo, token, success("other/x"), **{f"ce-{name}": value for name, value in envelope.items()})
+    assert answer.status_code == 403
+
+
 def test_api_tokens_and_the_signature_go_on_beside_it(service: Service) -> None:
     repo = service.repository()
     assert told(repo.service.push(success(repo.name))) == "counted"
@@ -197,6 +207,20 @@ def test_a_new_key_is_learnt_without_a_restart_and_strangers_cannot_make_the_ser
         for _ in range(20):
             assert push(repo, issuer.token("two", repository=repo.name)).status_code == 401
         assert len(issuer.asked) == 2
+
+
+def test_that_an_issuer_is_everybodys_is_said_unless_repositories_are_named(issuer: FakeIssuer) -> None:
+    warning = "name yours in DORA_REPOSITORIES"
+    with trusting(issuer) as service:
+        assert warning in service.log()
+    with trusting(issuer, DORA_REPOSITORIES="acme/*") as service:
+        assert warning not in service.log()
+        repo = service.repository("mallory/shop")
+        answer = push(repo, issuer.token(repository=repo.name))
+        assert (answer.status_code, answer.json()) == (201, {"status": "ignored", "reason": "repository"})
+        assert not service.scrape().of_repository(repo.name)
+    with serving() as service:
+        assert warning not in service.log()
 
 
 def test_without_an_audience_no_token_of_a_workflow_is_known(issuer: FakeIssuer) -> None:
