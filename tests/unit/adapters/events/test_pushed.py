@@ -5,6 +5,7 @@ import hmac
 import json
 
 import pytest
+from attrs import Factory, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,38 @@ async def test_a_token_and_a_signature_prove_a_client() -> None:
     assert await DOOR.client("Bearer second-token") == LIMITED
     for secret in DOOR.secrets:
         assert DOOR.signed(signature(secret, b"\xff"), b"\xff").name == "webhook"
+
+
+@frozen
+class Forge:
+    """Knows one workflow's token, and notes which tokens it was asked about."""
+
+    asked: list[str] = Factory(list)
+
+    async def repository(self, token: str) -> str:
+        self.asked.append(token)
+        if token != "workflow-token":
+            raise Unauthenticated("the OIDC token is unfit")
+        return "Acme/Shop"
+
+
+async def test_a_workflow_is_a_client_of_its_repository_beside_those_with_tokens() -> None:
+    forge = Forge()
+    door = PushedEvents((CI, LIMITED), (), Policy(), workflows=forge)
+    assert await door.client("Bearer second-token") == LIMITED
+    assert forge.asked == []
+    client = await door.client("Bearer workflow-token")
+    assert (client.name, client.globs) == ("oidc:acme/shop", ("acme/shop",))
+    with pytest.raises(Unauthenticated, match="unfit"):
+        await door.client("Bearer other")
+    with pytest.raises(Unauthenticated, match="needed"):
+        await door.client("Basic workflow-token")
+    assert forge.asked == ["workflow-token", "other"]
+
+
+async def test_where_no_workflow_is_known_no_token_of_one_is() -> None:
+    with pytest.raises(Unauthenticated, match="not known"):
+        await DOOR.client("Bearer workflow-token")
 
 
 @pytest.mark.parametrize(
