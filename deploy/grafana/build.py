@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 
 from deploy.grafana.data import is_the_data_good
+from deploy.grafana.model import Json
 from deploy.grafana.overview import overview
-from deploy.grafana.panels import Json
 from deploy.grafana.repository import one_repository
 
 FOLDER = Path(__file__).with_name("dashboards")

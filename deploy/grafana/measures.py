@@ -6,8 +6,13 @@ of sums, a quantile of added buckets.
 
 from __future__ import annotations
 
-from deploy.grafana.panels import BAD, CHAIN, CHAINS, FAIR, GOOD, NEUTRAL, POOR, Band, Column, Look, named, steps
+from deploy.grafana.looks import BAD, FAIR, GOOD, NEUTRAL, POOR, Band, Look, steps
+from deploy.grafana.variables import CHAINS
 
+CHAIN = "repository_environment_service"
+"""How the names of a chain's rules begin."""
+LABELS = "repository, environment, service"
+LEAD, COMMIT, RECOVERY = "dora_lead_time_seconds", "dora_commit_lead_time_seconds", "dora_recovery_time_seconds"
 HOUR, DAY, WEEK, MONTH = 3600, 86400, 604800, 2592000
 MANY_CHANGES = 10
 """What a 90th percentile needs; the rules' own limit."""
@@ -35,8 +40,6 @@ FREQUENCY_BANDS = (
 TIME_COLORS = steps((None, GOOD), (DAY + 1, FAIR), (WEEK + 1, POOR), (MONTH + 1, BAD))
 """As the bands. A threshold begins at its value, a band ends with it; medians are often a bucket's edge exactly."""
 SECONDS = Look(unit="s", decimals=1, thresholds=TIME_COLORS)
-COUNT = Look(unit="short", decimals=0)
-RATE = Look(unit="percentunit", decimals=1)
 
 
 def recorded(family: str, operation: str, *, extra: str = "", labels: str = "", selector: str = CHAINS) -> str:
@@ -60,6 +63,14 @@ ALL_FAILURES = recorded("dora_change_failures", "increase", extra="_cause")
 REWORK = recorded("dora_rework_deployments", "increase")
 UNKNOWN = recorded("dora_lead_time_unknown", "increase", extra="_reason")
 PER_WEEK = f"7 * {recorded('dora_deployments_per_day', 'increase')}"
+FAILURE_RATE = recorded("dora_change_failures_per_deployments", "ratio_increase")
+EVERY_FAILURE_RATE = recorded("dora_all_change_failures_per_deployments", "ratio_increase")
+REWORK_RATE = recorded("dora_rework_deployments_per_deployments", "ratio_increase")
+PENDING = f"max by ({LABELS}) (dora_pending_lookups{{{CHAINS}}})"
+OPEN_FAILURES = f"max by ({LABELS}) (dora_open_failures{{{CHAINS}}})"
+LAST_DEPLOYMENT = f"1000 * max by ({LABELS}) (dora_last_deployment_timestamp_seconds{{{CHAINS}}})"
+SCRAPED_SINCE = f'min_over_time(timestamp(dora_deployments_total{{{CHAINS}, result="success"}})[$window:10m])'
+"""In seconds, to ten minutes, within the window."""
 
 
 def observed(family: str) -> str:
@@ -84,35 +95,3 @@ def share(family: str, le: int) -> str:
 def divided(numerator: str, denominator: str) -> str:
     """Return a ratio of everything chosen; none where there is nothing to divide by."""
     return f"sum({numerator}) / (sum({denominator}) > 0)"
-
-
-def columns() -> list[Column]:
-    """Return DORA's metrics as the columns of a table of chains."""
-    lead, commit, recovery = "dora_lead_time_seconds", "dora_commit_lead_time_seconds", "dora_recovery_time_seconds"
-    labels = "repository, environment, service"
-    return [
-        Column("Deployed", named(f"sum by ({labels}) ({SUCCESSES})"), COUNT, 85),
-        Column("A week", named(PER_WEEK), Look(unit="short", decimals=1), 75),
-        Column("Lead time", named(recorded(lead, "p50_increase")), SECONDS, 100),
-        Column("Changes", named(observed(lead)), COUNT, 80),
-        Column("p90", named(recorded(lead, "p90_increase")), SECONDS, 90),
-        Column("From 1st commit", named(recorded(commit, "p50_increase")), SECONDS, 130),
-        Column("Changes ", named(observed(commit)), COUNT, 80),
-        Column("Failure rate", named(recorded("dora_change_failures_per_deployments", "ratio_increase")), RATE, 100),
-        Column("Every cause", named(recorded("dora_all_change_failures_per_deployments", "ratio_increase")), RATE, 100),
-        Column("Recovery", named(recorded(recovery, "p50_increase")), SECONDS, 100),
-        Column("Recovered", named(observed(recovery)), COUNT, 90),
-        Column("Rework", named(recorded("dora_rework_deployments_per_deployments", "ratio_increase")), RATE, 80),
-        Column(
-            "Open",
-            named(f"max by ({labels}) (dora_open_failures{{{CHAINS}}})"),
-            Look(unit="short", decimals=0, thresholds=steps((None, NEUTRAL), (1, BAD))),
-            60,
-        ),
-        Column(
-            "Last deployment",
-            named(f"1000 * max by ({labels}) (dora_last_deployment_timestamp_seconds{{{CHAINS}}})"),
-            Look(unit="dateTimeFromNow"),
-            130,
-        ),
-    ]

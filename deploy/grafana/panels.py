@@ -1,120 +1,17 @@
-"""What the dashboards are made of: queries, panels, rows, variables, in Grafana's JSON model (schema version 42)."""
+"""The kinds of panels: figures, lines over time, tables."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-Json: TypeAlias = dict[str, Any]
-"""A JSON object. Grafana's model is open in too many places for closer types to say more."""
+from deploy.grafana.looks import NOTHING, PLAIN, Look
+from deploy.grafana.model import COLUMNS, DATASOURCE, Json, Query, now
 
-DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
-SCHEMA_VERSION = 42
-COLUMNS = 24
-"""Of Grafana's grid."""
-
-CHAIN = "repository_environment_service"
-CHAINS = 'repository=~"$repository", environment=~"$environment", service=~"$service"'
-"""The selector of what the variables choose."""
-
-NEUTRAL, GOOD, FAIR, POOR, BAD = "blue", "green", "yellow", "orange", "red"
-NOTHING = "no data"
-"""What a figure says that nothing was observed for. Never 0."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """A question to Prometheus."""
-
-    expr: str
-    legend: str = "__auto"
-    instant: bool = False
-    exemplars: bool = False
-
-    def target(self, ref: str, *, table: bool) -> Json:
-        """Return it as a panel's target."""
-        return {
-            "refId": ref,
-            "datasource": DATASOURCE,
-            "editorMode": "code",
-            "expr": self.expr,
-            "legendFormat": self.legend,
-            "instant": self.instant,
-            "range": not self.instant,
-            "exemplar": self.exemplars,
-            "format": "table" if table else "time_series",
-        }
-
-
-def now(expr: str, legend: str = "__auto") -> Query:
-    """Return a question about the present moment alone."""
-    return Query(expr, legend, instant=True)
-
-
-@dataclass(frozen=True)
-class Band:
-    """A range of values with a word for it."""
-
-    text: str
-    least: float | None = None
-    most: float | None = None
-    color: str = NEUTRAL
-
-
-def mapped(bands: Iterable[Band]) -> list[Json]:
-    """Return the bands as value mappings. Both ends belong to a range; the first that fits is taken."""
-    return [
-        {
-            "type": "range",
-            "options": {
-                "from": band.least,
-                "to": band.most,
-                "result": {"text": band.text, "color": band.color, "index": index},
-            },
-        }
-        for index, band in enumerate(bands)
-    ]
-
-
-def steps(*steps: tuple[float | None, str]) -> Json:
-    """Return thresholds: from each value on, its colour."""
-    return {"mode": "absolute", "steps": [{"value": value, "color": color} for value, color in steps]}
-
-
-PLAIN = steps((None, NEUTRAL))
 SMALL: Json = {"titleSize": 13, "valueSize": 17}
 LARGE: Json = {"valueSize": 32}
 """Pixels, of figures below each other and of a single one."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """How one query's values are shown, where they are not shown as their panel's others."""
-
-    unit: str | None = None
-    decimals: int | None = None
-    mappings: Sequence[Band] = ()
-    thresholds: Json | None = None
-    no_value: str | None = None
-    extra: Json = field(default_factory=dict)
-
-    def properties(self) -> list[Json]:
-        """Return the properties of an override."""
-        found: list[Json] = []
-        if self.unit is not None:
-            found.append({"id": "unit", "value": self.unit})
-        if self.decimals is not None:
-            found.append({"id": "decimals", "value": self.decimals})
-        if self.mappings:
-            found.append({"id": "mappings", "value": mapped(self.mappings)})
-        if self.thresholds is not None:
-            found.append({"id": "thresholds", "value": self.thresholds})
-        if self.no_value is not None:
-            found.append({"id": "noValue", "value": self.no_value})
-        found.extend({"id": name, "value": value} for name, value in self.extra.items())
-        return found
 
 
 def _panel(  # noqa: PLR0913 - a panel is described by what it shows
@@ -132,6 +29,15 @@ def _panel(  # noqa: PLR0913 - a panel is described by what it shows
         ],
         "transformations": [],
     }
+
+
+def _overrides(looks: Sequence[Look | None]) -> list[Json]:
+    """Return the overrides of queries, one for each look, in their order."""
+    return [
+        {"matcher": {"id": "byFrameRefID", "options": ref}, "properties": look.properties()}
+        for ref, look in zip(string.ascii_uppercase, looks, strict=False)
+        if look is not None
+    ]
 
 
 def figures(  # noqa: PLR0913 - a panel is described by what it shows
@@ -158,14 +64,7 @@ def figures(  # noqa: PLR0913 - a panel is described by what it shows
     }
     if decimals is not None:
         defaults["decimals"] = decimals
-    panel["fieldConfig"] = {
-        "defaults": defaults,
-        "overrides": [
-            {"matcher": {"id": "byFrameRefID", "options": ref}, "properties": look.properties()}
-            for ref, look in zip(string.ascii_uppercase, looks, strict=False)
-            if look is not None
-        ],
-    }
+    panel["fieldConfig"] = {"defaults": defaults, "overrides": _overrides(looks)}
     panel["options"] = {
         "graphMode": "none",
         "colorMode": "value",
@@ -193,16 +92,22 @@ def lines(  # noqa: PLR0913 - a panel is described by what it shows
     decimals: int | None = None,
     stacked: bool = False,
     dots: bool = False,
+    looks: Sequence[Look | None] = (),
+    colors: Sequence[Json] = (),
+    no_value: str = NOTHING,
 ) -> Json:
-    """Return a panel of values over time."""
+    """Return a panel of values over time.
+
+    A series has the colour that its name has in every panel, unless `colors`, overrides, give it one.
+    """
     panel = _panel("timeseries", title, says, queries, width=width, height=height)
     defaults: Json = {
         "unit": unit,
-        "noValue": NOTHING,
+        "noValue": no_value,
         "min": 0,
         "thresholds": PLAIN,
         "mappings": [],
-        "color": {"mode": "palette-classic"},
+        "color": {"mode": "palette-classic-by-name"},
         "custom": {
             "drawStyle": "points" if dots else "line",
             "lineInterpolation": "stepAfter",
@@ -227,7 +132,7 @@ def lines(  # noqa: PLR0913 - a panel is described by what it shows
     if unit == "short":
         # A chart of nothing but zeros would otherwise reach up to a hundred.
         defaults["custom"]["axisSoftMax"] = 1
-    panel["fieldConfig"] = {"defaults": defaults, "overrides": []}
+    panel["fieldConfig"] = {"defaults": defaults, "overrides": [*_overrides(looks), *colors]}
     panel["options"] = {
         "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
@@ -322,139 +227,3 @@ def named(expr: str) -> str:
 def link(heading: str, title: str, url: str) -> Json:
     """Return the look of a column of labels that lead somewhere."""
     return {heading: [{"id": "links", "value": [{"title": title, "url": url, "targetBlank": False}]}]}
-
-
-def datasource() -> Json:
-    """Return the variable that chooses the Prometheus."""
-    return {
-        "type": "datasource",
-        "name": "datasource",
-        "label": "Data source",
-        "query": "prometheus",
-        "regex": "",
-        "refresh": 1,
-        "multi": False,
-        "includeAll": False,
-        "current": {"text": "Prometheus", "value": "prometheus"},
-        "options": [],
-    }
-
-
-def labels_of(name: str, label: str, query: str, *, many: bool, first: str | None = None) -> Json:
-    """Return a variable whose values are those of a label.
-
-    Args:
-        name: Of the variable.
-        label: What a person reads.
-        query: Grafana's `label_values(...)`.
-        many: Whether several can be chosen, and all are by default. All is `.*`, which a missing label matches too.
-        first: The value that is chosen at first, if there is such a one.
-    """
-    current = {"text": ["All"], "value": ["$__all"]} if many else {"text": first or "", "value": first or ""}
-    variable: Json = {
-        "type": "query",
-        "name": name,
-        "label": label,
-        "datasource": DATASOURCE,
-        "query": query,
-        "definition": query,
-        "refresh": 2,
-        "sort": 1,
-        "multi": many,
-        "includeAll": many,
-        "current": current,
-        "options": [],
-        "regex": "",
-    }
-    if many:
-        variable["allValue"] = ".*"
-    return variable
-
-
-def window() -> Json:
-    """Return the variable of the window that is looked back on; its values are those that rules are recorded for."""
-    values = ("7d", "30d", "90d")
-    return {
-        "type": "custom",
-        "name": "window",
-        "label": "Window",
-        "query": ",".join(values),
-        "multi": False,
-        "includeAll": False,
-        "current": {"text": "30d", "value": "30d", "selected": True},
-        "options": [{"text": value, "value": value, "selected": value == "30d"} for value in values],
-    }
-
-
-@dataclass(frozen=True)
-class Row:
-    """A heading, and the panels under it; they flow from left to right and wrap."""
-
-    title: str
-    panels: Sequence[Json]
-
-
-def placed(content: Iterable[Row]) -> list[Json]:
-    """Return the panels with their ids and places."""
-    found: list[Json] = []
-    top = 0
-    for row in content:
-        if row.title:
-            found.append(
-                {
-                    "type": "row",
-                    "id": len(found) + 1,
-                    "title": row.title,
-                    "collapsed": False,
-                    "gridPos": {"x": 0, "y": top, "w": COLUMNS, "h": 1},
-                    "panels": [],
-                }
-            )
-            top += 1
-        left = tallest = 0
-        for panel in row.panels:
-            place = panel["gridPos"]
-            if left + place["w"] > COLUMNS:
-                top, left, tallest = top + tallest, 0, 0
-            found.append({"id": len(found) + 1, **panel, "gridPos": {**place, "x": left, "y": top}})
-            left += place["w"]
-            tallest = max(tallest, place["h"])
-        top += tallest
-    return found
-
-
-def dashboard(  # noqa: PLR0913 - a dashboard is described by what it holds
-    uid: str, title: str, says: str, variables: Sequence[Json], content: Iterable[Row], *, since: str
-) -> Json:
-    """Return the whole dashboard."""
-    return {
-        "uid": uid,
-        "title": title,
-        "description": says,
-        "tags": ["dora"],
-        "schemaVersion": SCHEMA_VERSION,
-        "version": 1,
-        "editable": True,
-        "graphTooltip": 1,
-        "fiscalYearStartMonth": 0,
-        "timezone": "browser",
-        "time": {"from": since, "to": "now"},
-        "timepicker": {"refresh_intervals": ["1m", "5m", "15m", "1h"]},
-        "refresh": "1m",
-        "templating": {"list": list(variables)},
-        "annotations": {"list": []},
-        "links": [
-            {
-                "type": "dashboards",
-                "title": "DORA",
-                "tags": ["dora"],
-                "icon": "external link",
-                "tooltip": "The other dashboards",
-                "asDropdown": False,
-                "includeVars": True,
-                "keepTime": True,
-                "targetBlank": False,
-            }
-        ],
-        "panels": placed(content),
-    }

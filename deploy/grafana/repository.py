@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from deploy.grafana import measures as m
-from deploy.grafana.panels import (
-    CHAIN,
-    CHAINS,
-    FAIR,
-    GOOD,
-    NEUTRAL,
-    POOR,
-    Column,
-    Json,
-    Look,
-    Query,
-    Row,
-    dashboard,
-    datasource,
-    figures,
-    labels_of,
-    lines,
-    now,
-    rows,
-    steps,
-    window,
-)
+from deploy.grafana.dora_panels import columns, median_course, open_failures, rate_course
+from deploy.grafana.looks import ASIDE, COUNT, DASHED, FAIR, NEUTRAL, Look, colored, steps
+from deploy.grafana.model import Json, Query, Row, dashboard, now
+from deploy.grafana.panels import Column, figures, lines, rows
+from deploy.grafana.variables import CHAINS, variables
 
-LEAD, COMMIT, RECOVERY = "dora_lead_time_seconds", "dora_commit_lead_time_seconds", "dora_recovery_time_seconds"
 HERE = "{{environment}} {{service}}"
+CAUSES = {
+    "deployment_failed": "text",
+    "rollback": "purple",
+    "revert": "blue",
+    "hotfix": "orange",
+    "incident": "red",
+    "reported": "yellow",
+}
 
 
 def one_repository() -> Json:
@@ -35,26 +25,9 @@ def one_repository() -> Json:
     return dashboard(
         "dora-repository",
         "One repository",
-        "A repository's environments and services side by side: what was deployed, how long changes took, "
-        "what failed and "
-        "why, and the single changes behind the numbers.",
-        [
-            datasource(),
-            labels_of("repository", "Repository", "label_values(dora_deployments_total, repository)", many=False),
-            labels_of(
-                "environment",
-                "Environment",
-                'label_values(dora_deployments_total{repository=~"$repository"}, environment)',
-                many=True,
-            ),
-            labels_of(
-                "service",
-                "Service",
-                'label_values(dora_deployments_total{repository=~"$repository", environment=~"$environment"}, service)',
-                many=True,
-            ),
-            window(),
-        ],
+        "A repository's environments and services side by side: what was deployed, how long changes took, what failed "
+        "and why, and the single changes behind the numbers.",
+        variables("repository", "environment", "service", one="repository"),
         [
             Row("$repository over $window", [_table()]),
             Row("Deployments and changes", _changes()),
@@ -69,33 +42,31 @@ def _table() -> Json:
     return rows(
         "Environments and services",
         "Each by itself. A dash: nothing was observed, which is not 0. p90 needs ten changes.",
-        m.columns(),
+        columns(),
         labels=[("environment", "Environment"), ("service", "Service"), ("repository", "Repository")],
         height=7,
     )
 
 
 def _changes() -> list[Json]:
+    in_a_day = f"{m.CHAIN}_result:dora_deployments:increase1d"
     return [
         lines(
             "Deployments in the last day",
-            "By how they ended; each point looks back over 24 hours.",
+            "By how they ended, red for attempts that failed; each point looks back over 24 hours.",
             [
-                Query(
-                    f"sum by (environment, service, result) ({CHAIN}_result:dora_deployments:increase1d{{{CHAINS}}})",
-                    f"{HERE} {{{{result}}}}",
-                )
+                Query(f'{in_a_day}{{{CHAINS}, result="success"}}', HERE),
+                Query(f'{in_a_day}{{{CHAINS}, result="failure"}}', f"{HERE} failed"),
             ],
             unit="short",
             decimals=0,
+            colors=colored({"/ failed$/": "red"}),
         ),
         lines(
             "Single changes, by lead time",
-            "A dot for each change of which Prometheus keeps an exemplar "
-            "(--enable-feature=exemplar-storage): its lead time "
-            "from merge, its commit and its deployment. The other points: the slowest change of the moment, "
-            "rounded up to "
-            "its bucket's edge.",
+            "A dot for each change of which Prometheus keeps an exemplar (--enable-feature=exemplar-storage): its lead "
+            "time from merge, its commit and its deployment. The other points: the slowest change of the moment, "
+            "rounded up to its bucket's edge.",
             [
                 Query(
                     "histogram_quantile(1, sum by (environment, service, le) "
@@ -107,35 +78,34 @@ def _changes() -> list[Json]:
             unit="s",
             dots=True,
         ),
-        lines(
+        median_course(
             "Lead time from merge",
-            "Median, and from ten changes on the 90th percentile. Each point looks back over $window.",
-            [
-                Query(m.recorded(LEAD, "p50_increase"), f"{HERE} median"),
-                Query(m.recorded(LEAD, "p90_increase"), f"{HERE} p90"),
-            ],
-            unit="s",
+            "Median, and from ten changes on the 90th percentile.",
+            m.LEAD,
+            HERE,
+            observations="changes",
+            p90=True,
+            width=8,
         ),
-        lines(
+        _shares("Live within, from merge", m.LEAD),
+        median_course(
             "Lead time from first commit",
-            "Median, and from ten changes on the 90th percentile. Each point looks back over $window.",
-            [
-                Query(m.recorded(COMMIT, "p50_increase"), f"{HERE} median"),
-                Query(m.recorded(COMMIT, "p90_increase"), f"{HERE} p90"),
-            ],
-            unit="s",
+            "Median, and from ten changes on the 90th percentile.",
+            m.COMMIT,
+            HERE,
+            observations="changes",
+            p90=True,
+            width=8,
         ),
-        _shares("Live within, from merge", LEAD),
-        _shares("Live within, from first commit", COMMIT),
+        _shares("Live within, from first commit", m.COMMIT),
     ]
 
 
 def _shares(title: str, family: str) -> Json:
     return figures(
         title,
-        "The share of the window's changes that were live within an hour, a day, a week. Exact: those are "
-        "buckets' edges. "
-        "Of all environments and services that are chosen.",
+        "The share of the window's changes that were live within an hour, a day, a week. Exact: those are buckets' "
+        "edges. Of all environments and services that are chosen.",
         [
             now(m.share(family, m.HOUR), "an hour"),
             now(m.share(family, m.DAY), "a day"),
@@ -144,69 +114,55 @@ def _shares(title: str, family: str) -> Json:
         ],
         unit="percentunit",
         decimals=0,
-        width=12,
-        height=6,
-        looks=[None, None, None, m.COUNT],
+        height=8,
+        looks=[None, None, None, COUNT],
     )
 
 
 def _failures() -> list[Json]:
     return [
-        figures(
-            "Open failures",
-            "Failures that have not ended.",
-            [now(f"sum(max by (repository, environment, service) (dora_open_failures{{{CHAINS}}}))")],
-            unit="short",
-            decimals=0,
-            height=8,
-            thresholds=steps((None, GOOD), (1, POOR)),
-        ),
+        open_failures(8),
         lines(
             "Failures by cause",
-            "Failed deployments, by the first evidence; each point looks back over $window. "
-            "deployment_failed is an attempt "
-            "that did not reach users: DORA's rate leaves it out.",
+            "Failed deployments, by the first evidence; each point looks back over $window. deployment_failed is an "
+            "attempt that did not reach users: DORA's rate leaves it out.",
             [Query(f"sum by (cause) ({m.ALL_FAILURES})", "{{cause}}")],
             unit="short",
             decimals=0,
             width=10,
             stacked=True,
+            colors=colored(CAUSES),
         ),
-        lines(
+        rate_course(
             "Change failure rate",
-            "As DORA words it, and of every cause over every attempt. No line where nothing was deployed.",
-            [
-                Query(m.recorded("dora_change_failures_per_deployments", "ratio_increase"), HERE),
-                Query(
-                    m.recorded("dora_all_change_failures_per_deployments", "ratio_increase"),
-                    f"{HERE} every cause",
-                ),
-            ],
-            unit="percentunit",
+            "As DORA words it, and of every cause over every attempt.",
+            [Query(m.FAILURE_RATE, HERE), Query(m.EVERY_FAILURE_RATE, f"{HERE} every cause")],
+            looks=[None, DASHED],
             width=10,
         ),
-        lines(
+        median_course(
             "Recovery time, median",
             "No line where no failure ended in the window.",
-            [Query(m.recorded(RECOVERY, "p50_increase"), HERE)],
-            unit="s",
+            m.RECOVERY,
+            HERE,
+            observations="recoveries",
             width=8,
         ),
-        lines(
+        rate_course(
             "Rework rate",
             "Rollbacks, reverts and hotfixes among the successful deployments.",
-            [Query(m.recorded("dora_rework_deployments_per_deployments", "ratio_increase"), HERE)],
-            unit="percentunit",
+            [Query(m.REWORK_RATE, HERE)],
             width=8,
         ),
         lines(
             "Incidents",
-            "Opened and resolved, whether a deployment can be held against them or not. Each point looks "
-            "back over $window.",
+            "Opened and resolved, whether a deployment can be held against them or not. Each point looks back over "
+            "$window.",
             [Query(f"sum by (state) ({m.recorded('dora_incidents', 'increase', extra='_state')})", "{{state}}")],
             unit="short",
             decimals=0,
             width=8,
+            colors=colored({"opened": "red", "resolved": "green"}),
         ),
     ]
 
@@ -225,13 +181,16 @@ def _merging() -> list[Json]:
         ),
         lines(
             "Time to merge",
-            "From opening a pull request to merging it: the part before the lead time from merge.",
+            "From opening a pull request to merging it: the part before the lead time from merge. Each point looks "
+            "back over $window; the tooltip has how many pull requests stand behind it.",
             [
-                Query(f'{waited}:p50_increase$window{{repository=~"$repository"}}', "median"),
-                Query(f'{waited}:p90_increase$window{{repository=~"$repository"}}', "p90"),
+                Query(f'{waited}:p50_increase$window{{repository=~"$repository"}} / {m.HOUR}', "median"),
+                Query(f'{waited}:p90_increase$window{{repository=~"$repository"}} / {m.HOUR}', "p90"),
+                Query(f'{waited}_count:increase$window{{repository=~"$repository"}}', "pull requests"),
             ],
-            unit="s",
+            unit="suffix: h",
             width=12,
+            looks=[None, None, ASIDE],
         ),
         rows(
             "What the lead times miss",

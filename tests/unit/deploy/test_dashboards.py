@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from itertools import combinations
 from typing import Any
 
 import pytest
 
 from deploy.grafana.build import FOLDER, dashboards, text
-from deploy.grafana.panels import COLUMNS
+from deploy.grafana.model import COLUMNS
 from deploy.prometheus import make_rules
+from tests.unit.deploy.grafanas_model import problems
 
 BUILT = dashboards()
 VARIABLE = re.compile(r"\$\{?([A-Za-z_]+)")
@@ -137,35 +137,42 @@ def test_queries_over_the_shown_time_follow_its_resolution(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_grafanas_own_model_loses_no_key(name: str) -> None:
-    """Its readers take any key and drop what they do not know: a misspelt one is missing afterwards."""
-    with warnings.catch_warnings():
-        # It prefers its second model; this is the one that is written to files.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from grafana_foundation_sdk.cog.encoder import JSONEncoder  # noqa: PLC0415 - importing it warns
-        from grafana_foundation_sdk.cog.plugins import register_default_plugins  # noqa: PLC0415 - the same
-        from grafana_foundation_sdk.models.dashboard import Dashboard  # noqa: PLC0415 - the same
-
-        register_default_plugins()
-        again = json.loads(JSONEncoder().encode(Dashboard.from_json(json.loads(text(BUILT[name])))))
-    assert list(lost(BUILT[name], again)) == []
+def test_grafanas_own_model_understands_every_key_and_value(name: str) -> None:
+    assert problems(json.loads(text(BUILT[name]))) == []
 
 
-def lost(ours: object, theirs: object, path: str = "") -> list[str]:
-    """Return the paths of what is in ours and not, or otherwise, in theirs."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        missing = [f"{path}/{key}" for key in ours if key not in theirs]
-        return missing + [
-            deep for key in ours if key in theirs for deep in lost(ours[key], theirs[key], f"{path}/{key}")
-        ]
-    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        return [
-            deep
-            for place, (one, other) in enumerate(zip(ours, theirs, strict=True))
-            for deep in lost(one, other, f"{path}/{place}")
-        ]
-    return [] if ours == theirs else [path]
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("graphToolTip", 1),
+        ("graphTooltip", 7),
+        ("refresh", 60),
+        ("panels/0/titel", "x"),
+        ("panels/0/gridPos/x", "0"),
+        ("panels/0/fieldConfig/defaults/unit", 3),
+        ("panels/0/fieldConfig/defaults/color/mode", "pallete"),
+        ("panels/0/fieldConfig/defaults/thresholds/steps/0/colour", "red"),
+        ("panels/0/transformations", [{"id": "merge", "option": {}}]),
+        ("panels/0/options/colorMode", "values"),
+        ("panels/0/options/colorModes", "value"),
+        ("panels/0/targets/0/instant", "yes"),
+        ("panels/0/targets/0/exprs", "up"),
+        ("templating/list/0/refresh", "often"),
+    ],
+)
+def test_a_misspelt_key_and_a_value_of_another_kind_are_found(path: str, value: object) -> None:
+    dashboard = json.loads(text(BUILT["dora-overview.json"]))
+    *outer, last = path.split("/")
+    place = dashboard
+    for name in outer:
+        place = place[int(name)] if name.isdecimal() else place[name]
+    place[last] = value
+    assert problems(dashboard) != []
 
 
-def test_a_misspelt_key_is_found_lost() -> None:
-    assert lost({"panels": [{"titel": "x", "id": 1}]}, {"panels": [{"id": 1}]}) == ["/panels/0/titel"]
+@pytest.mark.parametrize("entry", [{"id": "custom.lineStyl", "value": {}}, {"id": "custom.lineWidth", "value": "thin"}])
+def test_a_misspelt_override_is_found(entry: Json) -> None:
+    dashboard = json.loads(text(BUILT["dora-repository.json"]))
+    chart = next(panel for panel in dashboard["panels"] if panel["type"] == "timeseries")
+    chart["fieldConfig"]["overrides"][0]["properties"].append(entry)
+    assert problems(dashboard) != []

@@ -32,7 +32,7 @@ const PROPERTIES = ['unit', 'decimals', 'noValue', 'mappings', 'thresholds', 'co
 const CUSTOM = [
   ...['width', 'align', 'cellOptions', 'filterable', 'inspect', 'drawStyle', 'lineInterpolation', 'lineWidth', 'fillOpacity'],
   ...['gradientMode', 'pointSize', 'showPoints', 'spanNulls', 'stacking', 'axisPlacement', 'axisLabel', 'axisColorMode'],
-  ...['axisSoftMax', 'scaleDistribution', 'hideFrom', 'thresholdsStyle'],
+  ...['axisSoftMax', 'lineStyle', 'scaleDistribution', 'hideFrom', 'thresholdsStyle'],
 ];
 const item = (id, path, isCustom) => ({
   id,
