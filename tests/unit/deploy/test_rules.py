@@ -1,11 +1,22 @@
-"""The committed rules are what their script makes."""
+"""The committed rules are what their script makes, and each rule and alert has its test and its words."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import yaml
 
 from deploy.prometheus import make_rules
 from dora.adapters.prometheus.families import FAMILIES, Kind, Level
+from tests.unit.deploy.settings_of import ROOT
+
+ALERTS: list[dict[str, Any]] = [
+    alert
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/rules/alerts.yml").read_text())["groups"]
+    for alert in group["rules"]
+]
+TOLD = {path.name: path.read_text() for path in (ROOT / "tests/rules").glob("*.yml")}
 
 LONGEST_INTERVAL = 4
 """Minutes. A recorded value goes stale after five."""
@@ -54,3 +65,25 @@ def test_every_counter_and_histogram_of_a_chain_is_recorded() -> None:
         if family.level is Level.CHAIN and family.kind is not Kind.GAUGE:
             name = f"{family.name}_count" if family.kind is Kind.HISTOGRAM else family.name
             assert name in recorded
+
+
+def test_promtool_is_asked_about_every_rule() -> None:
+    told = "".join(TOLD.values())
+    assert [rule.record for _, _, rules in make_rules.groups() for rule in rules if rule.record not in told] == []
+
+
+def test_promtool_is_asked_about_every_alert() -> None:
+    asked = set(re.findall(r"Dora\w+", "".join(TOLD.values())))
+    assert {alert["alert"] for alert in ALERTS} == asked
+
+
+def test_an_alert_says_how_bad_it_is_what_is_wrong_and_what_to_do() -> None:
+    for alert in ALERTS:
+        assert alert["labels"]["severity"] in {"critical", "warning", "info"}, alert["alert"]
+        assert alert["annotations"].keys() == {"summary", "description"}, alert["alert"]
+        assert all(text.endswith(".") for text in alert["annotations"].values()), alert["alert"]
+
+
+def test_the_document_lists_the_alerts() -> None:
+    listed = re.findall(r"^\| `(Dora\w+)` \|", (ROOT / "docs/dashboards.md").read_text(), re.MULTILINE)
+    assert listed == [alert["alert"] for alert in ALERTS]
