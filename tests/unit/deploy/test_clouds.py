@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 ECS = ("ecs/task-definition-s3.json", "ecs/task-definition-efs.json")
 AZURE = ("azure/containerapp-blob.yaml", "azure/containerapp-volume.yaml")
-CLOUD_RUN = "cloudrun/service.yaml"
+CLOUD_RUN, CLOUD_RUN_REDIS = "cloudrun/service.yaml", "cloudrun/service-redis.yaml"
 FILES = sorted(
     path for folder in ("ecs", "cloudrun", "azure", "systemd") for path in (DEPLOY / folder).iterdir() if path.is_file()
 )
@@ -105,6 +105,7 @@ STATES = {
     "azure/containerapp-blob.yaml": "az://CONTAINER/dora",
     "azure/containerapp-volume.yaml": "file:///var/lib/dora",
     CLOUD_RUN: "gs://BUCKET/dora",
+    CLOUD_RUN_REDIS: "redis://REDIS_ADDRESS:6379/0",
 }
 
 
@@ -122,7 +123,7 @@ def test_filling_a_manifest_leaves_no_word_open_and_puts_no_secret_into_it(name:
     words |= set(
         re.findall(r"\b[A-Z]+(?:_[A-Z]+)*_(?:ID|ARN|GROUP|POINT|SYSTEM|SIDECAR|A|B)\b", (DEPLOY / name).read_text())
     )
-    words |= {"VPC", "CLUSTER", "LOCATION", "REGISTRY"}
+    words |= {"VPC", "CLUSTER", "LOCATION", "REGISTRY", "NETWORK", "SUBNETWORK", "REDIS_ADDRESS"}
     given = (
         dict.fromkeys(words, "filled") | dict.fromkeys(SECRETS, "leaked") | {"AWS_REGION": "leaked", "IMAGE": "a/b:1"}
     )
@@ -214,13 +215,23 @@ def test_the_volume_of_the_container_app_is_mounted_where_the_state_is() -> None
     assert "uid=10001,gid=10001" in volume["mountOptions"]
 
 
-def test_one_instance_on_cloud_run_never_sleeps_and_works_between_requests() -> None:
-    annotations = read(CLOUD_RUN)["spec"]["template"]["metadata"]["annotations"]
+@pytest.mark.parametrize("name", [CLOUD_RUN, CLOUD_RUN_REDIS])
+def test_one_instance_on_cloud_run_never_sleeps_and_works_between_requests(name: str) -> None:
+    annotations = read(name)["spec"]["template"]["metadata"]["annotations"]
     assert annotations["autoscaling.knative.dev/minScale"] == annotations["autoscaling.knative.dev/maxScale"] == "1"
     assert annotations["run.googleapis.com/cpu-throttling"] == "false"
-    _, collector = read(CLOUD_RUN)["spec"]["template"]["spec"]["containers"]
+    _, collector = read(name)["spec"]["template"]["spec"]["containers"]
     order = json.loads(annotations["run.googleapis.com/container-dependencies"])
-    assert order == {collector["name"]: [deployed(CLOUD_RUN).container["name"]]}
+    assert order == {collector["name"]: [deployed(name).container["name"]]}
+
+
+def test_the_two_services_of_cloud_run_differ_in_their_state_and_the_way_to_it_alone() -> None:
+    bucket, redis = (read(name)["spec"]["template"] for name in (CLOUD_RUN, CLOUD_RUN_REDIS))
+    for annotation in ("network-interfaces", "vpc-access-egress"):
+        del redis["metadata"]["annotations"][f"run.googleapis.com/{annotation}"]
+    for template in (bucket, redis):
+        del template["spec"]["containers"][0]["env"][0]
+    assert bucket == redis
 
 
 def test_the_load_balancer_of_cloud_run_forwards_the_two_doors_alone() -> None:
