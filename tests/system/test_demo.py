@@ -46,12 +46,15 @@ def test_the_demo_shows_a_week_on_a_service_of_its_own() -> None:
     shown = demo()
     assert shown.returncode == DONE, shown.stdout + shown.stderr
     assert table(shown.stdout) == TABLE.strip().splitlines()
-    assert "/metrics" in shown.stdout
+    # It has ended, so nobody is sent to its address.
+    assert "--keep" in shown.stdout
+    assert "http://" not in shown.stdout
 
 
 def test_the_demo_tells_a_service_that_runs_and_telling_it_twice_changes_nothing(service: Service) -> None:
     once = demo("--url", service.url, WEBHOOK_SECRET=SECRET)
     assert once.returncode == DONE, once.stdout + once.stderr
+    assert f"{service.url}/metrics" in once.stdout
     again = demo("--url", service.url, WEBHOOK_SECRET=SECRET)
     assert table(again.stdout) == table(once.stdout) == TABLE.strip().splitlines()
 

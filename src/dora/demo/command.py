@@ -71,12 +71,15 @@ def _run(console: Console, options: argparse.Namespace, environ: Mapping[str, st
             console.print("--url needs the service's WEBHOOK_SECRET, or WEBHOOK_SECRET_FILE, in the environment")
             return MISUSED
         _tell(console, options.url, secret, environ.get("DORA_METRICS_TOKEN") or None)
+        _lead(console, options.url)
         return DONE
     with _service(environ, options.port) as (process, url, secret):
         _tell(console, url, secret, None)
         if options.keep:
+            _lead(console, url)
             console.print("The service keeps running; Ctrl-C stops it.")
             return DONE if process.wait() == 0 else FAILED
+    console.print("The service that showed this has ended. With --keep it goes on, and you can look around in it.")
     return DONE
 
 
@@ -158,6 +161,10 @@ def _tell(console: Console, url: str, secret: bytes, metrics_token: str | None) 
     if not answer.is_success:
         raise DemoError(f"{url}/metrics answered {answer.status_code}.")
     console.print(table(answer.text))
+
+
+def _lead(console: Console, url: str) -> None:
+    """Say where to look at a service that is still there."""
     console.print(f"All of it: {url}/metrics    a page for people: {url}/", highlight=False, soft_wrap=True)
 
 
