@@ -62,3 +62,14 @@ def test_a_metrics_section_names_its_type_its_labels_their_values_and_a_query(fa
     if family.label:
         assert all(f"`{value}`" in section for value in family.values)
     assert f"{family.name}" in "".join(re.findall(r"```promql\n(.*?)```", section, re.DOTALL))
+
+
+def test_the_readme_says_what_it_is_how_to_run_and_test_it_shows_it_and_leads_on() -> None:
+    start, _, rest = (ROOT / "README.md").read_text().partition("\n## ")
+    pieces = ("$ make run ", "$ make test ", "![", "| [docs/")
+    places = [start.index(piece) for piece in pieces]
+    assert places == sorted(places)
+    # What it is not comes before what it does.
+    assert rest.startswith("What it is not")
+    documents = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    assert documents <= set(re.findall(r"\]\(([^)#]+)\)", start))
