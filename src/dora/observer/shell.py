@@ -131,6 +131,11 @@ class Observer:
         return self.standing is Standing.READY
 
     @property
+    def lost(self) -> bool:
+        """Whether the state is another process' by now, or damaged: what is counted here is no longer what is kept."""
+        return self.standing is Standing.LOST
+
+    @property
     def waiting(self) -> int:
         """Entries not written and answered yet."""
         return len(self._queue)

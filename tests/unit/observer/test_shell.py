@@ -301,6 +301,7 @@ async def test_a_lost_state_ends_the_run_and_nobody_waits_for_it(lost: StateTake
         assert raised.value is lost
         house.running = None
         assert house.observer.standing is Standing.LOST
+        assert house.observer.lost
         with pytest.raises(Unavailable, match="lost"):
             await house.tell(success(3))
         await house.observer.drain()

@@ -141,6 +141,11 @@ class Receiver(Protocol):
         """True if `receive` is likely to succeed."""
         ...
 
+    @property
+    def lost(self) -> bool:
+        """True if the state belongs to another process now, or cannot be trusted: for good."""
+        ...
+
     async def receive(self, entry: Entry) -> tuple[Outcome, ...]:
         """Keep and count the facts, or raise `Unavailable` (or `Invalid`: a key used with other content)."""
         ...

@@ -40,6 +40,9 @@ class Readings:
         if not self.gate.restored:
             # Replayed counters still climb: shown now, they would seem to have been reset.
             return unavailable("The state is not restored yet.")
+        if self.gate.receiver.lost:
+            # Another process shows what is counted now. Seen beside that, these counters would seem to have been reset.
+            return unavailable("The state is lost to this process; its log tells why. It has to be restarted.")
         accept, encoding = _wanted(request.scope)
         return _Streamed(self.metrics_source.answer(accept=accept, accept_encoding=encoding, now=self.now()))
 

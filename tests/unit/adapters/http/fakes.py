@@ -119,6 +119,7 @@ class FakeReceiver:
     outcomes: tuple[Outcome, ...] = (Outcome(Status.COUNTED),)
     error: DoraError | None = None
     ready: bool = True
+    lost: bool = False
     entries: list[Entry] = Factory(list)
 
     async def receive(self, entry: Entry) -> tuple[Outcome, ...]:

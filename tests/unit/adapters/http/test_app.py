@@ -108,6 +108,13 @@ async def test_nothing_is_shown_to_scrapers_before_the_state_is_restored() -> No
     assert (await world.request("GET", "/internal/metrics")).status_code == 200
 
 
+async def test_a_process_that_lost_its_state_shows_no_numbers_beside_those_of_its_successor() -> None:
+    world = World()
+    world.receiver.lost = True
+    assert (await world.request("GET", "/metrics")).status_code == 503
+    assert (await world.request("GET", "/internal/metrics")).status_code == 200
+
+
 async def test_requests_are_counted_by_route_and_status() -> None:
     world = World()
     await world.request("GET", "/healthz")
