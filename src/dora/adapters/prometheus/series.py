@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from threading import Lock
 from typing import Final, assert_never
 
@@ -34,6 +36,7 @@ from dora.adapters.prometheus.state import (
     Count,
     Distribution,
     Key,
+    Mark,
     Row,
     Spotted,
     mark,
@@ -62,6 +65,8 @@ from dora.domain.observations import (
     ReworkCounted,
     TimeToMergeObserved,
 )
+
+_BUCKET: Final = attrgetter("bucket")
 
 _OF_A_REPOSITORY: Final = (RepositoryRegistered, ChangeCounted, TimeToMergeObserved)
 """The observations that are not of a chain."""
@@ -144,8 +149,10 @@ class _Draft:
         "_digest",
         "_distributions",
         "_empty",
+        "_exemplar",
         "_gauges",
         "_labels",
+        "_mark",
         "_zero",
         "key",
         "rows",
@@ -158,6 +165,8 @@ class _Draft:
         self._zero: Count | None = None
         self._empty: Distribution | None = None
         self._at = at
+        self._exemplar: Exemplar | None = None
+        self._mark = Mark("", "")
         self._digest = row.digest
         self._labels = row.labels
         self._born = row.born
@@ -232,7 +241,7 @@ class _Draft:
     def _step(self, family: Family, value: str = "", exemplar: Exemplar | None = None) -> None:
         place = family.places[value]
         count = self._count(place)
-        self._counts[place] = Count(count.value + 1, count.created, mark(exemplar) if exemplar else None)
+        self._counts[place] = Count(count.value + 1, count.created, self._marked(exemplar) if exemplar else None)
 
     def _observe(self, family: Family, duration: Duration, exemplar: Exemplar | None = None, value: str = "") -> None:
         place = family.places[value]
@@ -240,13 +249,19 @@ class _Draft:
         fallen = bucket(duration)
         counts, spotted = seen.counts, seen.spotted
         if exemplar:
-            spotted = _spot(spotted, Spotted(fallen, duration, mark(exemplar)))
+            spotted = _spot(spotted, Spotted(fallen, duration, self._marked(exemplar)))
         self._distributions[place] = Distribution(
             (*counts[:fallen], counts[fallen] + 1, *counts[fallen + 1 :]),
             seen.total + duration,
             seen.created,
             spotted,
         )
+
+    def _marked(self, exemplar: Exemplar) -> Mark:
+        """Return the exemplar, cut; what one deployment brought shares one."""
+        if exemplar is not self._exemplar:
+            self._exemplar, self._mark = exemplar, mark(exemplar)
+        return self._mark
 
     def _count(self, place: int) -> Count:
         """Return the counter, born now if it did not exist."""
@@ -269,6 +284,6 @@ class _Draft:
 
 def _spot(spotted: tuple[Spotted, ...], latest: Spotted) -> tuple[Spotted, ...]:
     """Put the latest exemplar in its bucket's place."""
-    before = tuple(one for one in spotted if one.bucket < latest.bucket)
-    after = tuple(one for one in spotted if one.bucket > latest.bucket)
-    return (*before, latest, *after)
+    place = bisect_left(spotted, latest.bucket, key=_BUCKET)
+    behind = place + 1 if place < len(spotted) and spotted[place].bucket == latest.bucket else place
+    return (*spotted[:place], latest, *spotted[behind:])
