@@ -19,7 +19,7 @@ from dora.adapters.github.sessions import Session
 from dora.adapters.github.webhooks import Webhooks
 from dora.adapters.http import About, Application, Gate, Server, application, listen, now
 from dora.adapters.journal import Memory, journal
-from dora.adapters.prometheus import Exposition, Internals, Series
+from dora.adapters.prometheus import Exposition, Internals, Series, Standings
 from dora.domain.core import Core, Limits
 from dora.domain.facts import Repository, RepositorySeen
 from dora.observer import Observer
@@ -100,7 +100,16 @@ def compose(settings: Settings) -> Service:
         gate=gate,
         metrics=Exposition(series, settings.zero_hold),
         internals=internals,
-        about=About(version=version(), state=settings.state_kind, lookups=settings.policy.lookups),
+        standings=Standings(series),
+        questions=observer,
+        about=About(
+            version=version(),
+            state=settings.state_kind,
+            lookups=settings.policy.lookups,
+            listed=bool(settings.policy.environments),
+            clients=bool(clients),
+            started=now(),
+        ),
         event_schemas=SCHEMAS,
         metrics_token=settings.metrics_token,
         max_repositories=settings.max_repositories,

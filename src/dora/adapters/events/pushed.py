@@ -40,6 +40,8 @@ class PushedEvent:
     ignored: str | None
     """`repository`, `environment`, `too_old`, or `type` for a CDEvent that is none of ours; None: what becomes of the
     fact in the core is the answer."""
+    about: str | None
+    """The environment that it is ignored for, as it was sent."""
     at: Instant
     """When it happened. The events of a batch are applied in this order, equal times in the order sent."""
     sent: Unwrapped = field(eq=False, repr=False)
@@ -157,7 +159,13 @@ class PushedEvents:
     ) -> PushedEvent:
         if event is None:
             return PushedEvent(
-                type="other", repository=None, fact=None, ignored=sent.ignored, at=received_at, sent=sent
+                type="other",
+                repository=None,
+                fact=None,
+                ignored=sent.ignored,
+                about=None,
+                at=received_at,
+                sent=sent,
             )
         fact, ignored = translate(event, policy=self.policy, key=key, received_at=received_at)
         return PushedEvent(
@@ -165,6 +173,7 @@ class PushedEvents:
             repository=event.repository if fact else None,
             fact=fact,
             ignored=ignored,
+            about=event.environment if ignored == "environment" else None,
             at=event.occurred_at,
             sent=sent,
         )

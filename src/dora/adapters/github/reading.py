@@ -50,6 +50,8 @@ class Reading:
 
     facts: tuple[Fact, ...] = ()
     ignored: Reason | None = None
+    about: str | None = None
+    """The environment or branch that it is ignored for."""
 
 
 def pick(raw: object, *path: str) -> object:

@@ -72,7 +72,7 @@ def _deployment(raw: dict[str, object], arrival: Arrival) -> Reading:
     name = pick(raw, "deployment", "environment")
     environment = _environment(raw, name, arrival.policy)
     if environment is None and _is_environment(name):
-        return Reading(ignored=Reason.ENVIRONMENT)
+        return Reading(ignored=Reason.ENVIRONMENT, about=name)
     return Reading(_seen(raw, environment, arrival), ignored=Reason.EVENT)
 
 
@@ -84,7 +84,7 @@ def _deployment_status(raw: dict[str, object], arrival: Arrival) -> Reading:
     name = pick(raw, *path)
     environment = _environment(raw, name, arrival.policy)
     if environment is None and _is_environment(name):
-        return Reading(ignored=Reason.ENVIRONMENT)
+        return Reading(ignored=Reason.ENVIRONMENT, about=name)
     state = pick(raw, "deployment_status", "state")
     if isinstance(state, str) and state not in _RESULTS:
         return Reading(_seen(raw, environment, arrival), ignored=Reason.STATE)
@@ -118,7 +118,7 @@ def _pull_request(raw: dict[str, object], arrival: Arrival) -> Reading:
         return Reading(ignored=Reason.ACTION)
     base = pick(raw, "pull_request", "base", "ref")
     if isinstance(base, str) and not arrival.policy.tracks(base, default_branch(raw)):
-        return Reading(ignored=Reason.BRANCH)
+        return Reading(ignored=Reason.BRANCH, about=base)
     delivery = structure(raw, payloads.PullRequestDelivery)
     sent = delivery.pull_request
     head = sent.head.ref if sent.head else ""

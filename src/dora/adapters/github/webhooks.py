@@ -58,6 +58,8 @@ class Delivery:
     """What happened; of an ignored delivery, what it still registers."""
     ignored: str | None
     """Why it counts nothing, a `Reason`; None: what becomes of the last fact in the core is the answer."""
+    about: str | None = None
+    """The environment or branch that it is ignored for, as GitHub calls it."""
 
 
 @frozen
@@ -109,6 +111,7 @@ class Webhooks:
             repository=name if watched else None,
             facts=facts,
             ignored=reading.ignored,
+            about=reading.about,
         )
 
 

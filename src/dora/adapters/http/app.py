@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from dora.adapters.http.gate import Gate
-    from dora.adapters.http.needs import ClientT, EventDoor, Exposition, Internals, Receiver, WebhookDoor
+    from dora.adapters.http.needs import (
+        ClientT,
+        EventDoor,
+        Exposition,
+        Internals,
+        Questions,
+        Receiver,
+        Standings,
+        WebhookDoor,
+    )
     from dora.domain.instant import Instant
 
 _log = structlog.get_logger("dora.http")
@@ -141,6 +150,8 @@ def application(  # noqa: PLR0913 - what the service consists of, each named
     gate: Gate,
     metrics: Exposition,
     internals: Internals,
+    standings: Standings,
+    questions: Questions,
     about: About,
     event_schemas: Mapping[str, Mapping[str, Any]],
     metrics_token: str | None = None,
@@ -157,7 +168,9 @@ def application(  # noqa: PLR0913 - what the service consists of, each named
         gate: whether the service is starting, open or draining.
         metrics: what `/metrics` shows.
         internals: counts events, refusals and requests, and is what `/internal/metrics` shows.
-        about: what the page for people says of the service.
+        standings: what the page for people says of the repositories.
+        questions: what it says of GitHub.
+        about: what it says of the service.
         event_schemas: JSON Schemas of one pushed event in each of its forms, for the description.
         metrics_token: what must be shown to read metrics and the page's details; None: nothing.
         max_repositories: how many the page remembers.
@@ -193,7 +206,16 @@ def application(  # noqa: PLR0913 - what the service consists of, each named
         described=answer(200, description(event_schemas, version=about.version)),
         now=clock,
     )
-    page = PageEndpoint(about=about, guard=guard, gate=gate, sightings=sightings, now=clock)
+    page = PageEndpoint(
+        about=about,
+        guard=guard,
+        gate=gate,
+        sightings=sightings,
+        standings=standings,
+        questions=questions,
+        internals=internals,
+        now=clock,
+    )
     # The two doors are ASGI applications of their own: they are by far the busiest, and answer 405 in their own order.
     doors = {
         path: ServerErrorMiddleware(door, handler=_error_response)

@@ -23,6 +23,11 @@ def header(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/headers/{name}"}
 
 
+def parameter(name: str, text: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a parameter of a query, whose value has the given schema."""
+    return {"name": name, "in": "query", "description": text, "schema": value}
+
+
 def json(text: str, shape: Mapping[str, Any]) -> dict[str, Any]:
     """Return an answer in JSON."""
     return {"description": text, "content": {"application/json": {"schema": shape}}}

@@ -78,9 +78,16 @@ class EventEndpoint(Generic[ClientT]):
         outcomes = await self._keep(batch)
         for event, outcome in zip(batch.events, outcomes, strict=True):
             if event.repository is None:
+                if event.ignored == "repository":
+                    self.sightings.pass_by()
                 continue
             name = self.sightings.see(
-                event.repository, source=SOURCE, type_=event.type, outcome=outcome, at=received_at
+                event.repository,
+                source=SOURCE,
+                type_=event.type,
+                outcome=outcome,
+                at=received_at,
+                about=event.about,
             )
             if name is not None:
                 self.internals.event(repository=name, source=SOURCE, type_=event.type, outcome=outcome.status.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dora.domain.facts import Fact
     from dora.domain.instant import Instant
@@ -34,6 +34,11 @@ class Delivery(Protocol):
     @property
     def ignored(self) -> str | None:
         """Why it is of no interest, from a fixed list; None: what became of its last fact is the answer."""
+        ...
+
+    @property
+    def about(self) -> str | None:
+        """The environment or branch that it is ignored for, as it was sent; None: it is not for one."""
         ...
 
 
@@ -70,6 +75,11 @@ class PushedEvent(Protocol):
     @property
     def ignored(self) -> str | None:
         """Why it is of no interest, from a fixed list; None: what became of its fact is the answer."""
+        ...
+
+    @property
+    def about(self) -> str | None:
+        """The environment that it is ignored for, as it was sent; None: it is not for one."""
         ...
 
     @property
@@ -193,6 +203,128 @@ class Internals(Protocol):
         """Count an answered request."""
         ...
 
+    def rejections(self) -> Mapping[str, int]:
+        """Return how many deliveries were refused, by reason."""
+        ...
+
     def answer(self, *, accept: str | None, accept_encoding: str | None) -> Scrape:
         """Return the answer to a scrape with these headers."""
+        ...
+
+
+class ChainStanding(Protocol):
+    """What has been measured of one environment and service of a repository."""
+
+    @property
+    def environment(self) -> str:
+        """The environment's label."""
+        ...
+
+    @property
+    def service(self) -> str:
+        """The service; may be empty."""
+        ...
+
+    @property
+    def last_success(self) -> Instant | None:
+        """When it was last deployed successfully; None: never yet."""
+        ...
+
+    @property
+    def successes(self) -> int:
+        """Deployments that succeeded."""
+        ...
+
+    @property
+    def failures(self) -> int:
+        """Deployments that failed."""
+        ...
+
+    @property
+    def lead_times(self) -> int:
+        """Changes whose time from the merge on is measured."""
+        ...
+
+    @property
+    def commit_lead_times(self) -> int:
+        """Changes whose time from the first commit on is measured."""
+        ...
+
+    @property
+    def unknown(self) -> Mapping[str, int]:
+        """Deployments whose changes could not be (fully) measured, by reason; only reasons that occurred."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """Deployments whose changes are still open."""
+        ...
+
+    @property
+    def change_failures(self) -> int:
+        """Deployments that turned out to be failed changes."""
+        ...
+
+    @property
+    def open_failures(self) -> int:
+        """Those that have not ended yet."""
+        ...
+
+    @property
+    def recoveries(self) -> int:
+        """Those that ended."""
+        ...
+
+    @property
+    def rework(self) -> int:
+        """Deployments that were a rollback, a revert or a hotfix."""
+        ...
+
+    @property
+    def incidents(self) -> int:
+        """Incidents that were opened."""
+        ...
+
+
+class Standing(Protocol):
+    """What has been measured of one repository."""
+
+    @property
+    def merged(self) -> int:
+        """Pull requests merged into a tracked branch."""
+        ...
+
+    @property
+    def chains(self) -> Sequence[ChainStanding]:
+        """Its environments and services, sorted by name."""
+        ...
+
+    @property
+    def moved(self) -> bool:
+        """True if it goes by another name now: what is here stays as it is."""
+        ...
+
+
+class Standings(Protocol):
+    """What has been measured, by repository, as the state knows it."""
+
+    def latest(self) -> Mapping[str, Instant]:
+        """Return every repository there is, with the time of its latest successful deployment, 0 before the first."""
+        ...
+
+    def of(self, repository: str) -> Standing | None:
+        """Return how one repository stands; None if there is nothing of it."""
+        ...
+
+
+class Questions(Protocol):
+    """What GitHub is being asked."""
+
+    @property
+    def pending_questions(self) -> int:
+        """Look-ups that wait for an answer."""
+        ...
+
+    def oldest_question_age(self) -> float:
+        """Return for how many seconds the oldest of them has waited."""
         ...

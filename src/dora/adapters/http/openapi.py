@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dora.adapters.http import events, webhooks
-from dora.adapters.http.components import HEADERS, RESPONSES, SCHEMAS, SECURITY, header, json, response, schema
+from dora.adapters.http.components import (
+    HEADERS,
+    RESPONSES,
+    SCHEMAS,
+    SECURITY,
+    header,
+    json,
+    parameter,
+    response,
+    schema,
+)
 from dora.adapters.http.media import CLOUDEVENT, CLOUDEVENTS, JSON
 
 if TYPE_CHECKING:
@@ -226,5 +236,10 @@ _PAGE: Final = {
     "operationId": "readPage",
     "summary": "A page for people; its details want the metrics token, if there is one.",
     "security": [{}, {"metrics": []}],
+    "parameters": [
+        parameter("q", "Only repositories whose name contains this.", {"type": "string"}),
+        parameter("page", "Which page of the list.", {"type": "integer", "minimum": 1}),
+        parameter("repository", "This one alone, `owner/name`.", {"type": "string"}),
+    ],
     "responses": {"200": {"description": "HTML.", "content": {"text/html; charset=utf-8": _TEXT}}},
 }

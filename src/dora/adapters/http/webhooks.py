@@ -69,9 +69,17 @@ class WebhookEndpoint:
         if not was_open:
             return self._closed()
         outcome = await self._keep(delivery)
-        if delivery.repository is not None:
+        if delivery.repository is None:
+            if delivery.ignored == "repository":
+                self.sightings.pass_by()
+        else:
             name = self.sightings.see(
-                delivery.repository, source=SOURCE, type_=delivery.event, outcome=outcome, at=received_at
+                delivery.repository,
+                source=SOURCE,
+                type_=delivery.event,
+                outcome=outcome,
+                at=received_at,
+                about=delivery.about,
             )
             if name is not None:
                 self.internals.event(repository=name, source=SOURCE, type_=delivery.event, outcome=outcome.status.value)

@@ -9,5 +9,16 @@ from dora.adapters.prometheus.internals import Internals
 from dora.adapters.prometheus.negotiation import Format, accepts_gzip, negotiate
 from dora.adapters.prometheus.scrape import Scrape
 from dora.adapters.prometheus.series import Series
+from dora.adapters.prometheus.standing import Standings
 
-__all__ = ["Collector", "Exposition", "Format", "Internals", "Scrape", "Series", "accepts_gzip", "negotiate"]
+__all__ = [
+    "Collector",
+    "Exposition",
+    "Format",
+    "Internals",
+    "Scrape",
+    "Series",
+    "Standings",
+    "accepts_gzip",
+    "negotiate",
+]

@@ -153,6 +153,15 @@ class Internals:
         """Count a delivery that was refused, for one of `REJECTIONS`."""
         self._rejected.labels(reason if reason in REJECTIONS else OTHER).inc()
 
+    def rejections(self) -> dict[str, int]:
+        """Return how many were refused, by reason; only reasons that occurred."""
+        samples = [sample for metric in self._rejected.collect() for sample in metric.samples]
+        return {
+            sample.labels["reason"]: int(sample.value)
+            for sample in samples
+            if sample.name.endswith("_total") and sample.value
+        }
+
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered.
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dora.adapters.events import Batch, Client, PushedEvents, parse_clients
 from dora.domain.facts import IdempotencyKey
-from dora.policy import Policy
+from dora.policy import Policy, environment_rules
 from dora.ports import Forbidden, Invalid, Malformed, Unauthenticated
 from tests.unit.adapters.events.samples import (
     MINIMAL,
@@ -121,6 +121,14 @@ def test_an_event_tells_its_type_repository_and_time() -> None:
 def test_an_unwatched_repository_is_not_named() -> None:
     (pushed,) = read(event(), door=PushedEvents((), (), Policy(repositories=("other/*",)))).events
     assert (pushed.repository, pushed.fact, pushed.ignored) == (None, None, "repository")
+
+
+def test_an_environment_without_interest_is_named_as_it_was_sent() -> None:
+    door = PushedEvents((), (), Policy(environments=environment_rules("production")))
+    (pushed,) = read(event(environment="qa"), door=door).events
+    assert (pushed.ignored, pushed.about) == ("environment", "qa")
+    (pushed,) = read(event(environment="production"), door=door).events
+    assert (pushed.ignored, pushed.about) == (None, None)
 
 
 def test_an_array_keeps_the_order_sent() -> None:

@@ -185,7 +185,7 @@ def test_an_absent_action_is_created_and_any_other_is_ignored(event: str, name: 
 def test_case_08_preview_environments_are_ignored_unless_a_rule_names_them() -> None:
     body = github.deliveries()["deployment_status.preview"]
     ignored = read("deployment_status", body)
-    assert (ignored.facts, ignored.ignored) == ((SEEN,), "environment")
+    assert (ignored.facts, ignored.ignored, ignored.about) == ((SEEN,), "environment", "preview/pr-7")
     policy = Policy(environments=environment_rules("preview=preview/*"))
     environment = Environment("preview/pr-7", "preview", listed=True)
     assert read("deployment_status", body, policy).facts == (finished(Result.SUCCESS, environment=environment),)
@@ -369,7 +369,8 @@ def test_case_49_any_other_action_is_ignored(action: object) -> None:
 
 def test_case_23_a_merge_into_an_untracked_branch_is_no_change() -> None:
     body = changed(github.pull_request(7), "pull_request/base/ref", "next")
-    assert read("pull_request", body).ignored == "branch"
+    delivery = read("pull_request", body)
+    assert (delivery.ignored, delivery.about) == ("branch", "next")
     assert read("pull_request", body, Policy(branches=("ne*",))).facts == (merged(7),)
     assert read("pull_request", changed(body, "repository/default_branch")).facts == (merged(7),)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,7 +14,7 @@ from dora.domain.outcome import Outcome, Status
 from dora.ports import DoraError, Entry, Problem, Unauthenticated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from starlette.types import Message
 
@@ -32,6 +33,7 @@ class FakeDelivery:
     repository: str | None = "acme/api"
     facts: tuple[Fact, ...] = (FACT,)
     ignored: str | None = None
+    about: str | None = None
 
 
 @define
@@ -60,6 +62,7 @@ class FakeEvent:
     repository: str | None = "acme/api"
     fact: Fact | None = FACT
     ignored: str | None = None
+    about: str | None = None
     at: Instant = NOW
     pointer: str = ""
     """Where it stands in what was sent."""
@@ -133,14 +136,17 @@ class FakeReceiver:
 class FakeInternals:
     body: tuple[bytes, ...] = (b"three 3\n",)
     events: list[tuple[str, str, str, str]] = Factory(list)
-    rejections: list[str] = Factory(list)
+    refused: list[str] = Factory(list)
     requests: list[tuple[str, str, int]] = Factory(list)
 
     def event(self, *, repository: str, source: str, type_: str, outcome: str) -> None:
         self.events.append((repository, source, type_, outcome))
 
     def rejected(self, reason: str) -> None:
-        self.rejections.append(reason)
+        self.refused.append(reason)
+
+    def rejections(self) -> Counter[str]:
+        return Counter(self.refused)
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         assert seconds >= 0
@@ -170,6 +176,54 @@ class FakeExposition:
         return FakeScrape("text/plain; version=0.0.4; charset=utf-8", self.content_encoding, iter(self.body))
 
 
+@frozen(kw_only=True)
+class FakeChain:
+    environment: str = "production"
+    service: str = ""
+    last_success: Instant | None = NOW
+    successes: int = 1
+    failures: int = 0
+    lead_times: int = 0
+    commit_lead_times: int = 0
+    unknown: Mapping[str, int] = Factory(dict)
+    pending: int = 0
+    change_failures: int = 0
+    open_failures: int = 0
+    recoveries: int = 0
+    rework: int = 0
+    incidents: int = 0
+
+
+@frozen(kw_only=True)
+class FakeStanding:
+    merged: int = 0
+    chains: tuple[FakeChain, ...] = ()
+    moved: bool = False
+
+
+@define
+class FakeStandings:
+    known: dict[str, FakeStanding] = Factory(dict)
+
+    def latest(self) -> dict[str, Instant]:
+        return {
+            name: max((chain.last_success or 0 for chain in standing.chains), default=0)
+            for name, standing in self.known.items()
+        }
+
+    def of(self, repository: str) -> FakeStanding | None:
+        return self.known.get(repository)
+
+
+@define
+class FakeQuestions:
+    pending_questions: int = 0
+    age: float = 0.0
+
+    def oldest_question_age(self) -> float:
+        return self.age
+
+
 @define(kw_only=True)
 class World:
     """An application with everything it needs made up."""
@@ -179,8 +233,11 @@ class World:
     receiver: FakeReceiver = Factory(FakeReceiver)
     metrics: FakeExposition = Factory(FakeExposition)
     internals: FakeInternals = Factory(FakeInternals)
+    standings: FakeStandings = Factory(FakeStandings)
+    questions: FakeQuestions = Factory(FakeQuestions)
     metrics_token: str | None = None
     lookups: bool = False
+    state: str = "memory"
     intake: Intake | None = None
     gate: Gate = field(init=False)
     app: Application = field(init=False)
@@ -194,7 +251,9 @@ class World:
             gate=self.gate,
             metrics=self.metrics,
             internals=self.internals,
-            about=About(version="1.2.3", state="memory", lookups=self.lookups),
+            standings=self.standings,
+            questions=self.questions,
+            about=About(version="1.2.3", state=self.state, lookups=self.lookups, started=NOW),
             event_schemas={name: {"type": "object"} for name in ("Event", "CloudEvent", "CDEvent")},
             metrics_token=self.metrics_token,
             clock=lambda: NOW,

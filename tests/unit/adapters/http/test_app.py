@@ -6,11 +6,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dora.domain.outcome import Outcome, Status
-from tests.unit.adapters.http.fakes import SIGNATURE, FakeDelivery, FakeReceiver, FakeWebhookDoor, World
+from tests.unit.adapters.http.fakes import World
 
 READ = ["/metrics", "/internal/metrics", "/healthz", "/readyz", "/openapi.json", "/"]
-DELIVERY = {"content-type": "application/json", "x-hub-signature-256": SIGNATURE, "x-github-event": "push"}
 
 
 @pytest.mark.parametrize("path", READ)
@@ -166,36 +164,3 @@ async def test_problems_fit_their_own_description() -> None:
     validator = jsonschema.Draft202012Validator(description["components"]["schemas"]["Problem"])
     for path in ("/nothing", "/webhooks/github", "/api/event"):
         validator.validate((await world.request("POST", path, content=b"")).json())
-
-
-async def test_the_page_tells_how_to_begin_while_nothing_has_arrived() -> None:
-    response = await World().request("GET", "/")
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert "/webhooks/github" in response.text
-    assert "<script" not in response.text
-
-
-async def test_the_page_tells_what_each_repository_sent_last_and_what_is_missing() -> None:
-    world = World(
-        webhook_door=FakeWebhookDoor(delivery=FakeDelivery(event="push", repository="acme/<b>&api")),
-        receiver=FakeReceiver(outcomes=(Outcome(Status.IGNORED, "limit"),)),
-    )
-    await world.request("POST", "/webhooks/github", headers=DELIVERY, content=b"{}")
-    page = (await world.request("GET", "/")).text
-    assert "acme/&lt;b&gt;&amp;api" in page
-    assert "<b>" not in page
-    assert "<code>push</code> by webhook, ignored (limit)" in page
-    assert "No deployment seen yet" in page
-    assert "No pull request seen yet" in page
-    assert "No push seen yet" not in page
-
-
-async def test_the_pages_details_want_the_metrics_token() -> None:
-    world = World(metrics_token="metrics-token")
-    await world.request("POST", "/webhooks/github", headers=DELIVERY, content=b"{}")
-    public = await world.request("GET", "/")
-    assert public.status_code == 200
-    assert "acme/api" not in public.text
-    private = await world.request("GET", "/", headers={"authorization": "Bearer metrics-token"})
-    assert "acme/api" in private.text

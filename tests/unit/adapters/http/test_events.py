@@ -158,7 +158,7 @@ async def test_what_is_no_json_is_a_400() -> None:
     world = World(event_door=FakeEventDoor(error=Malformed(Problem("", "is no JSON"))))
     response = await world.request("POST", PATH, headers=GENUINE, content=b"{")
     assert response.status_code == 400
-    assert world.internals.rejections == ["malformed"]
+    assert world.internals.refused == ["malformed"]
 
 
 async def test_an_event_that_breaks_rules_is_a_422_with_all_of_them() -> None:
@@ -183,7 +183,7 @@ async def test_a_repository_that_is_not_the_clients_is_a_403() -> None:
     world = World(event_door=FakeEventDoor(error=Forbidden("not this repository")))
     response = await world.request("POST", PATH, headers=GENUINE, content=b"{}")
     assert response.status_code == 403
-    assert world.internals.rejections == ["forbidden"]
+    assert world.internals.refused == ["forbidden"]
 
 
 async def test_what_cannot_be_kept_now_is_a_503() -> None:

@@ -85,7 +85,7 @@ async def test_a_missing_or_wrong_signature_is_a_401_with_a_challenge(signature:
     assert response.headers["www-authenticate"]
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["status"] == 401
-    assert world.internals.rejections == ["unauthenticated"]
+    assert world.internals.refused == ["unauthenticated"]
 
 
 async def test_the_signature_is_checked_over_the_raw_bytes_before_they_are_read() -> None:
@@ -116,7 +116,7 @@ async def test_all_problems_of_a_delivery_are_named_by_path() -> None:
         {"pointer": "/deployment/id", "detail": "is missing"},
         {"pointer": "/deployment/sha", "detail": "is no text"},
     ]
-    assert world.internals.rejections == ["malformed"]
+    assert world.internals.refused == ["malformed"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ async def test_what_cannot_be_kept_now_is_a_503_that_says_when_to_come_again() -
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
     assert "disk" not in response.text
-    assert world.internals.rejections == ["unavailable"]
+    assert world.internals.refused == ["unavailable"]
 
 
 @pytest.mark.parametrize("stage", ["starting", "draining"])
@@ -229,7 +229,7 @@ async def test_a_client_that_goes_away_is_not_answered() -> None:
     messages = [piece(b"{", more=True), {"type": "http.disconnect"}]
     sent = await call(world.app, path=PATH, headers=GENUINE | {"content-length": "2"}, messages=messages)
     assert sent == []
-    assert world.internals.rejections == ["gone"]
+    assert world.internals.refused == ["gone"]
 
 
 async def test_a_refusal_is_sent_before_the_rest_of_the_body_is_read_and_forgotten() -> None:
