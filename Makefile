@@ -1,4 +1,4 @@
-# The verbs of this repository. Needs Python >= 3.11 with pip and venv; `make lock` alone needs uv, `make contract-octokit` npm.
+# The verbs of this repository. Needs Python >= 3.11 with pip and venv; `make lock` alone needs uv, `make contract-octokit` and `make system` npm.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -91,7 +91,8 @@ contract-octokit: $(VENV)/.dev ## Send GitHub's published examples, checked agai
 record: $(VENV)/.dev ## Compare the recordings of GitHub's API with the live one (needs GITHUB_TOKEN)
 	$(BIN)/python -m tests.contract.recordings.record --bindings "$(BINDINGS)" $(WRITE)
 
-system: $(VENV)/.dev ## Run what starts processes: the service, promtool, Redis, an S3 (needs these programs)
+system: $(VENV)/.dev ## Run what starts processes: the service, promtool, Redis, an S3, a browser (needs these programs, and npm)
+	npm ci --prefix tests/system/browser --ignore-scripts --no-audit --no-fund
 	$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
 
 # docs/performance.md says what the figures mean. Some: .venv/bin/python -m benchmarks NAME...
