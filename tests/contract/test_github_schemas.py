@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
+from attrs import evolve
 from graphql import (
     DocumentNode,
     GraphQLEnumType,
@@ -31,6 +32,7 @@ from graphql import (
 from jsonschema import Draft202012Validator
 
 from dora.adapters.github import queries
+from tests.contract.fake_github import hooks
 from tests.contract.recordings.exchanges import Exchange, load
 from tests.contract.recordings.scenarios import SCENARIOS
 
@@ -175,6 +177,33 @@ def test_the_judge_of_rest_answers_finds_faults() -> None:
     assert problems(schema, {**body, "status": "sideways"})
     assert problems(schema, {**body, "total_commits": "3"})
     assert problems(schema, {name: value for name, value in body.items() if name != "merge_base_commit"})
+
+
+def test_the_fakes_webhooks_have_githubs_shape() -> None:
+    """`dora check` reads them; nothing recorded holds any."""
+    one = hooks.Hook(deliveries=[hooks.Sent("0b989ba4-242f-11e5-81e1-c7b6966d2516", 1_700_000_000_000_000, 502)])
+    api = "https://api.github.com"
+    unused = evolve(one, last_code=None, secret=False, insecure_ssl=1)
+    for schema, bodies in {
+        "hook": [hooks.hook(hook, f"{api}/repos/acme/shop", "Repository") for hook in (one, unused)],
+        "org-hook": [hooks.hook(one, f"{api}/orgs/acme", "Organization")],
+        "webhook-config": [hooks.config(hook) for hook in (one, unused)],
+        "hook-delivery-item": [hooks.delivery(one.deliveries[0])],
+        "integration": [hooks.app(1, ["contents=read", "metadata=read"], one.events, api)],
+    }.items():
+        for body in bodies:
+            assert problems({"$ref": f"#/components/schemas/{schema}"}, body) == [], schema
+    paths = openapi()["paths"]
+    for path in (
+        "/repos/{owner}/{repo}/hooks",
+        "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries",
+        "/orgs/{org}/hooks",
+        "/orgs/{org}/hooks/{hook_id}/deliveries",
+        "/app",
+        "/app/hook/config",
+        "/app/hook/deliveries",
+    ):
+        assert "get" in paths[path], path
 
 
 def answered(document: DocumentNode, variables: dict[str, Any], data: object) -> list[str]:

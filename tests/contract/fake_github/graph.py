@@ -172,7 +172,8 @@ class Graph:
         )
 
     def resolve(self, revision: str) -> str | None:
-        """Return the commit that a branch, an id, or an unambiguous beginning of one names."""
+        """Return the commit that a branch, an id, `HEAD`, or an unambiguous beginning of an id names."""
+        revision = self.default_branch if revision == "HEAD" else revision
         if revision in self.commits:
             return revision
         if revision in self.heads:

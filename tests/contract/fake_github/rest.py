@@ -117,7 +117,7 @@ def _file(graph: Graph, sha: str, here: str) -> Json:
     }
 
 
-def _account(login: str, api: str) -> Json:
+def account(login: str, api: str) -> Json:
     here = f"{api}/users/{login}"
     return {
         "login": login,
@@ -167,7 +167,7 @@ def repository(graph: Graph, api: str) -> Json:
         "node_id": f"R_{graph.id}",
         "name": name,
         "full_name": graph.name,
-        "owner": _account(owner, api),
+        "owner": account(owner, api),
         "html_url": web,
         "url": here,
         "clone_url": f"{web}.git",
@@ -184,7 +184,7 @@ def repository(graph: Graph, api: str) -> Json:
 def installation(number: int, app_id: int, login: str, permissions: list[str], api: str) -> Json:
     return {
         "id": number,
-        "account": _account(login, api),
+        "account": account(login, api),
         "repository_selection": "all",
         "access_tokens_url": f"{api}/app/installations/{number}/access_tokens",
         "repositories_url": f"{api}/installation/repositories",

@@ -24,8 +24,9 @@ import orjson
 from attrs import define, evolve, field, frozen
 
 from dora.domain.instant import MICROSECONDS, Instant, seconds
-from tests.contract.fake_github import rest
+from tests.contract.fake_github import hooks, rest
 from tests.contract.fake_github.graph import Graph
+from tests.contract.fake_github.hooks import Hook
 from tests.contract.fake_github.queries import Context, Engine
 
 Json: TypeAlias = dict[str, object]
@@ -119,6 +120,11 @@ class FakeGitHub:
     installations: list[Installed] = field(factory=list)
     faults: list[Fault] = field(factory=list)
     seen: list[Seen] = field(factory=list)
+    hooks: dict[str, list[Hook]] = field(factory=dict)
+    """Webhooks of repositories, by `owner/name`, and of organisations, by their login."""
+    app_hook: Hook = field(factory=Hook)
+    """The App's own webhook: an App has one."""
+    app_permissions: frozenset[str] = ALL
     limits: bool = True
     """Whether to count; Enterprise Servers do not by default."""
     busiest: int = 0
@@ -345,6 +351,12 @@ class FakeGitHub:
 
     def _get(self, request: Seen, grant: Grant) -> _Answer:
         path = request.path.removeprefix(self.prefix)
+        organisation = re.fullmatch(r"/orgs/([^/]+)(/hooks.*)", path)
+        if request.method == "GET" and organisation is not None:
+            owned = self.hooks.get(organisation[1], [])
+            if "organization_hooks=read" not in grant.permissions:
+                return _json(404, rest.error("Not Found", 404))
+            return self._hooks(owned, organisation[2], f"{self.url}/orgs/{organisation[1]}", "Organization", request)
         named = re.fullmatch(r"/repos/([^/]+)/([^/]+)(/.*)?", path)
         numbered = re.fullmatch(r"/repositories/([0-9]+)(/.*)?", path)
         if request.method != "GET" or not request.path.startswith(self.prefix) or not (named or numbered):
@@ -368,7 +380,7 @@ class FakeGitHub:
     def _of_repository(self, graph: Graph, path: str, request: Seen, grant: Grant) -> _Answer:
         if path == "":
             return _tagged(rest.repository(graph, self.url), request)
-        wanted = "contents=read"
+        wanted = "repository_hooks=read" if path.startswith("/hooks") else "contents=read"
         if wanted not in grant.permissions:
             message = "Resource not accessible by personal access token"
             return _json(403, rest.error(message, 403), {"X-Accepted-GitHub-Permissions": wanted})
@@ -377,6 +389,22 @@ class FakeGitHub:
             return self._compare(graph, unquote(path.removeprefix("/compare/")), request, told)
         if path.startswith("/commits/"):
             return self._commit(graph, unquote(path.removeprefix("/commits/")), request, told)
+        if path.startswith("/hooks"):
+            owned = self.hooks.get(graph.name, [])
+            return self._hooks(owned, path, f"{self.url}/repos/{graph.name}", "Repository", request)
+        return _json(404, rest.error("Not Found", 404))
+
+    def _hooks(self, owned: list[Hook], path: str, place: str, kind: str, request: Seen) -> _Answer:
+        if path == "/hooks":
+            page = int(parse_qs(request.query).get("page", ["1"])[0])
+            shown = [hooks.hook(one, place, kind) for one in owned[(page - 1) * 100 : page * 100]]
+            more = (
+                {"Link": f'<{place}/hooks?per_page=100&page={page + 1}>; rel="next"'} if len(owned) > page * 100 else {}
+            )
+            return _Answer(200, orjson.dumps(shown), more)
+        for one in owned:
+            if path == f"/hooks/{one.id}/deliveries":
+                return _Answer(200, orjson.dumps([hooks.delivery(sent) for sent in one.deliveries]))
         return _json(404, rest.error("Not Found", 404))
 
     def _compare(self, graph: Graph, basehead: str, request: Seen, told: Mapping[str, str]) -> _Answer:
@@ -419,15 +447,18 @@ class FakeGitHub:
 
     # GitHub Apps.
 
-    def _as_app(self, request: Seen) -> _Answer | None:
+    def _as_app(self, request: Seen) -> _Answer | None:  # noqa: PLR0911 - one for each thing that may be asked
         path = request.path.removeprefix(self.prefix)
         wanted = re.fullmatch(r"/repos/([^/]+)/([^/]+)/installation", path)
         bought = re.fullmatch(r"/app/installations/([0-9]+)/access_tokens", path)
-        if wanted is None and bought is None:
+        own = path in {"/app", "/app/hook/config", "/app/hook/deliveries"}
+        if wanted is None and bought is None and not own:
             return None
         problem = self._assertion(request.headers.get("authorization", "").partition(" ")[2])
         if problem is not None:
             return _json(401, rest.error(problem, 401))
+        if own:
+            return self._of_app(path)
         if wanted is not None:
             known = next((place for place in self.installations if place.owner.lower() == wanted[1].lower()), None)
             if known is None or self.find(f"{wanted[1]}/{wanted[2]}") is None:
@@ -449,6 +480,13 @@ class FakeGitHub:
             expires_at=expires_at,
         )
         return _json(201, rest.access_token(secret, expires_at, sorted(place.permissions)))
+
+    def _of_app(self, path: str) -> _Answer:
+        if path == "/app":
+            return _json(200, hooks.app(self.app_id, sorted(self.app_permissions), self.app_hook.events, self.url))
+        if path == "/app/hook/config":
+            return _json(200, hooks.config(self.app_hook))
+        return _Answer(200, orjson.dumps([hooks.delivery(sent) for sent in self.app_hook.deliveries]))
 
     def _names(self) -> list[tuple[str, Graph]]:
         return list(self.graphs.items())

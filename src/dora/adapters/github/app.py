@@ -114,6 +114,10 @@ class App:
             owner.token = None
         return True
 
+    async def send(self, ask: Ask) -> Answer:
+        """Return the answer to the App itself, not to one of its installations; see `Requests.send` for the errors."""
+        return await self.requests.send(ask, self._assertion())
+
     def _owner(self, repository: str) -> _Owner:
         name = repository.partition("/")[0].lower()
         known = self._owners.setdefault(name, _Owner(Budget(reserve=self.reserve)))
@@ -124,14 +128,14 @@ class App:
 
     async def _installation(self, repository: str) -> int:
         ask = Ask(endpoint="installation", url=self.requests.addresses.of_repository(repository, "installation"))
-        answer = await self.requests.send(ask, self._assertion())
+        answer = await self.send(ask)
         if answer.status == HTTPStatus.NOT_FOUND:
             raise Refused("the GitHub App is not installed for this repository")
         return _read(answer, _Installation).id
 
     async def _renew(self, owner: _Owner, installation: int) -> Token:
         url = f"{self.requests.addresses.rest}/app/installations/{installation}/access_tokens"
-        answer = await self.requests.send(Ask(endpoint="access_token", url=url, post=True), self._assertion())
+        answer = await self.send(Ask(endpoint="access_token", url=url, post=True))
         if answer.status == HTTPStatus.NOT_FOUND:
             owner.installation = None  # uninstalled; installed again it has another id
             raise Refused("the GitHub App's installation is gone")

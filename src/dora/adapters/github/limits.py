@@ -149,13 +149,18 @@ def speaks_of_limit(text: str) -> bool:
     return "rate limit" in lower or "abuse detection" in lower
 
 
+def sent_at(headers: Mapping[str, str]) -> Instant | None:
+    """Return when an answer was sent by GitHub's clock, which goes by whole seconds; None if it does not tell."""
+    return _date(headers.get("date", ""))
+
+
 def _later(text: str, wait: int) -> Unavailable:
     return Unavailable(text, retry_after=max(seconds(wait), _SHORTEST_WAIT))
 
 
 def _sent(headers: Mapping[str, str], now: Instant) -> Instant:
     """Return when the answer was sent by GitHub's clock, so that a wrong clock here does no harm."""
-    moment = _date(headers.get("date", ""))
+    moment = sent_at(headers)
     return now if moment is None else moment
 
 

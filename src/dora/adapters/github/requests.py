@@ -54,7 +54,7 @@ class OnRequest(Protocol):
 
         Args:
             endpoint: One word of a fixed list: `compare`, `commit`, `repository`, `changes`, `deployments`,
-                `installation`, `access_token`.
+                `installation`, `access_token`; and, of `dora check` alone, `app`, `hooks`, `deliveries`.
             status: The HTTP status; or `timeout`, or `error` if there was no (whole) answer.
             remaining: What is left of the primary limit, if GitHub told.
             limit: The primary limit per hour, if GitHub told.

@@ -100,6 +100,8 @@ class Stream:
     pace: Duration = 0
     poll: Duration | None = 250_000
     """Others' entries show within this and a round trip."""
+    durable: bool | None = None
+    """Whether the server keeps what it acknowledges; None: it does not tell, or was not asked yet."""
 
     def __init__(self, url: str, *, margin: int = MARGIN) -> None:
         """Name the server."""
@@ -213,7 +215,8 @@ class Stream:
             raise Unavailable(f"{self._place}: the server is version {version}; 6.2 or newer is needed")
         with suppress(ResponseError):  # a server whose operator has hidden CONFIG
             settings = await self._client.config_get("append*")
-            if settings.get("appendonly") != "yes" or settings.get("appendfsync") != "always":
+            self.durable = settings.get("appendonly") == "yes" and settings.get("appendfsync") == "always"
+            if not self.durable:
                 _LOG.warning("redis keeps what it acknowledges only with appendonly yes and appendfsync always")
         if await self._client.exists(self._log) and not await self._client.xlen(self._log):
             raise StateDamaged(f"{self._place}: the log was emptied")
