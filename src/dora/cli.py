@@ -1,4 +1,4 @@
-"""The command line: `dora serve`, `dora demo`; exit codes; where the log goes."""
+"""The command line: `dora serve`, `dora check`, `dora demo`; exit codes; where the log goes."""
 
 from __future__ import annotations
 
@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         from dora.demo import main as demo  # noqa: PLC0415 - what only the demo needs is not loaded to serve
 
         return demo(rest, environ)
+    if options.command == "check":
+        from dora.check import main as check  # noqa: PLC0415 - what only the check needs is not loaded to serve
+
+        return check(rest, environ)
     if options.command == "state" and not rest:
         return asyncio.run(_state(options.action, options.state or environ.get("DORA_STATE", "")))
     if rest:
@@ -66,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
         help="run the service; its settings are environment variables",
         description="Run the service. Its settings are environment variables: WEBHOOK_SECRET is required.",
     )
-    # The demo reads its own arguments, and tells its own help.
+    # These two read their own arguments, and tell their own help.
+    commands.add_parser(
+        "check", help="check the settings, GitHub's side and the state, and say what to do", add_help=False
+    )
     commands.add_parser("demo", help="show a made-up organisation's week on a service of its own", add_help=False)
     state = commands.add_parser(
         "state",

@@ -130,19 +130,19 @@ def _requests(settings: Settings, on_request: OnRequest) -> Requests | None:
     return Requests(client=connect(), addresses=Addresses.of(settings.github_api_url), clock=now, on_request=on_request)
 
 
-def _lookup(settings: Settings, requests: Requests | None) -> GitHubLookup | None:
-    if requests is None:
-        return None
-    credential: Credential
+def credential(settings: Settings, requests: Requests) -> Credential:
+    """Return who asks GitHub, by the settings that name somebody."""
     if settings.github_app is not None:
         from dora.adapters.github.app import App  # noqa: PLC0415 - its cryptography is loaded for an App alone
 
-        credential = App(
-            requests=requests, app_id=settings.github_app.id, key=_private_key(settings.github_app.private_key)
-        )
-    else:
-        credential = PersonalToken.of(settings.github_token or "")
-    return GitHubLookup(Session(requests, credential), settings.policy)
+        return App(requests=requests, app_id=settings.github_app.id, key=_private_key(settings.github_app.private_key))
+    return PersonalToken.of(settings.github_token or "")
+
+
+def _lookup(settings: Settings, requests: Requests | None) -> GitHubLookup | None:
+    if requests is None:
+        return None
+    return GitHubLookup(Session(requests, credential(settings, requests)), settings.policy)
 
 
 def _workflows(settings: Settings) -> Tokens | None:

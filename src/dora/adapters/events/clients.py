@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Final, Protocol
 
@@ -129,6 +129,14 @@ def parse_clients(text: str) -> tuple[Client, ...]:
     if problems:
         raise ValueError("; ".join(problems))
     return tuple(clients)
+
+
+def tokens(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each client's name and token, of a text that `parse_clients` takes: to judge how strong they are."""
+    for entry in _ENTRIES.split(text):
+        name, _, rest = entry.partition(":")
+        if name.strip():
+            yield name.strip(), rest.partition(":")[0].strip()
 
 
 def _wrong(client: Client, *, token: str, limited: bool) -> list[str]:
