@@ -143,6 +143,20 @@ def test_the_page_of_many_repositories_is_good() -> None:
         seen = everywhere("many", f"{service.url}/?q=service&page=2")
         assert_good(seen)
         assert "26 to 50 of 60 found" in seen[0]["text"]
+        (searched,) = look(
+            {
+                "name": "searched",
+                "url": service.url,
+                "headers": {},
+                "width": PHONE,
+                "height": 740,
+                "scheme": "light",
+                "tabs": 0,
+                "search": "SERVICE-00",
+            }
+        )
+        assert "1 to 9 of 9 found" in searched["text"]
+        assert searched["messages"] == []
         alone = everywhere("one", f"{service.url}/?repository=acme/monorepo")
         assert_good(alone)
         assert "production-114" in alone[0]["text"]

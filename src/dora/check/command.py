@@ -43,7 +43,10 @@ _REPOSITORY: Final = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+", re.ASCII)
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run `dora check`, and return its exit code."""
     options = _parser().parse_args(arguments)
-    findings, code = _look(options, environ)
+    try:
+        findings, code = _look(options, environ)
+    except KeyboardInterrupt:
+        return FAULTY  # whatever it was, it was not looked at to the end
     if options.json:
         report.for_machines(findings, sys.stdout, version=composition.version(), code=code)
     else:

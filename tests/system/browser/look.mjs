@@ -1,5 +1,5 @@
 // Opens pages in Chromium and tells what a person would meet: reads its orders as JSON from standard input, a list of
-// {url, headers, width, height, scheme, picture, tabs}, and writes one JSON answer for each, in a list.
+// {url, headers, width, height, scheme, picture, tabs, search}, and writes one JSON answer for each, in a list.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -22,6 +22,24 @@ for (const visit of visits) {
   page.on("pageerror", (error) => messages.push(`error: ${error.message}`));
   page.on("request", (request) => requests.push(request.url()));
   const response = await page.goto(visit.url);
+  if (visit.search) {
+    await page.getByLabel("Name contains").fill(visit.search);
+    await Promise.all([page.waitForURL(/[?]q=/), page.getByRole("button", { name: "Search" }).press("Enter")]);
+  }
+  const focused = [];
+  for (let step = 0; step < visit.tabs; step++) {
+    await page.keyboard.press("Tab");
+    focused.push(
+      await page.evaluate(() => {
+        const one = document.activeElement;
+        const outline = getComputedStyle(one).outlineStyle;
+        const box = one.getBoundingClientRect();
+        return { name: one.innerText || one.id, shown: outline !== "none" && box.right > 0 && box.bottom > 0 };
+      }),
+    );
+  }
+  // What is folded away is to be as good as the rest.
+  await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
   const seen = await page.evaluate(() => {
     const style = getComputedStyle(document.body);
     return {
@@ -35,18 +53,6 @@ for (const visit of visits) {
       headings: [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map((one) => Number(one.tagName[1])),
     };
   });
-  const focused = [];
-  for (let step = 0; step < visit.tabs; step++) {
-    await page.keyboard.press("Tab");
-    focused.push(
-      await page.evaluate(() => {
-        const one = document.activeElement;
-        const outline = getComputedStyle(one).outlineStyle;
-        const box = one.getBoundingClientRect();
-        return { name: one.innerText || one.id, shown: outline !== "none" && box.right > 0 && box.bottom > 0 };
-      }),
-    );
-  }
   if (visit.picture) await page.screenshot({ path: visit.picture, fullPage: true });
   // In the page's own world, past its policy: the page itself may run nothing.
   await page.evaluate(judge);

@@ -59,7 +59,7 @@ class PageEndpoint:
                 asked = request.query_params
                 wanted = Wanted.of(search=asked.get("q"), page=asked.get("page"), repository=asked.get("repository"))
                 found = listing(wanted, sightings=self.sightings, standings=self.standings, about=self.about)
-                begin = not found.known
+                begin = found.quiet
                 shown = repositories(found, self.about, now=now)
         html = document(
             self.about,

@@ -59,6 +59,8 @@ class Shown:
 class Listing:
     """One page of repositories."""
 
+    quiet: bool
+    """True if nothing has arrived yet, as far as is known: repositories may be named in the settings alone."""
     known: int
     """How many there are in all."""
     found: int
@@ -74,6 +76,7 @@ class Listing:
 def listing(wanted: Wanted, *, sightings: Sightings, standings: Standings, about: About) -> Listing:
     """Return the repositories that were asked for."""
     latest = dict(standings.latest())
+    quiet = not sightings.all() and not any(latest.values())
     # A repository is one, however its name is spelled at the doors.
     spelled = {name.lower(): name for name in latest}
     for sighting in sightings.all():
@@ -84,14 +87,14 @@ def listing(wanted: Wanted, *, sightings: Sightings, standings: Standings, about
         names = [spelled[alone]] if alone in spelled else []
     else:
         search = wanted.search.lower()
-        names = sorted(
-            (name for lower, name in spelled.items() if search in lower), key=lambda name: (-latest[name], name)
-        )
+        names = sorted(name for lower, name in spelled.items() if search in lower)
+        names.sort(key=latest.__getitem__, reverse=True)  # which keeps the order of equals
     pages = max(1, -(-len(names) // _PER_PAGE))
     page = min(wanted.page, pages)
     first = (page - 1) * _PER_PAGE
     most = _CHAINS if wanted.repository is None else _CHAINS_ALONE
     return Listing(
+        quiet=quiet,
         known=len(latest),
         found=len(names),
         first=first + 1,

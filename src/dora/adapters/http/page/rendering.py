@@ -159,7 +159,9 @@ def _last_event(sighting: Sighting | None, about: About, now: Instant) -> str:
     if sighting.outcome.reason is not None:
         outcome += f" ({sighting.outcome.reason})"
     door = "webhook" if sighting.source == webhooks.SOURCE else "API"
-    return f"Last event: <code>{escape(sighting.type)}</code> by {door}, {escape(outcome)}, {moment(sighting.at, now)}."
+    here = " of this replica" if about.shared else ""
+    at = moment(sighting.at, now)
+    return f"Last event{here}: <code>{escape(sighting.type)}</code> by {door}, {escape(outcome)}, {at}."
 
 
 def _table(shown: Shown, now: Instant) -> str:

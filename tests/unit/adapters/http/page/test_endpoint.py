@@ -82,6 +82,15 @@ async def test_while_nothing_has_arrived_the_steps_are_told_with_the_address_tha
     assert "<details>" not in page
 
 
+async def test_repositories_that_are_but_named_in_the_settings_leave_the_steps_open() -> None:
+    world = World(standings=FakeStandings({"acme/api": FakeStanding()}))
+    page = await read(world)
+    assert "acme/api" in page
+    assert "Show the steps" not in page
+    world.standings.known["acme/web"] = FakeStanding(chains=(FakeChain(),))
+    assert "Show the steps" in await read(world)
+
+
 async def test_an_address_that_github_cannot_reach_or_that_anybody_can_read_along_is_warned_of() -> None:
     assert "GitHub cannot reach this address" in words(await read(World(), host="localhost:8080"))
     assert "Without TLS" in words(await read(World(), host="dora.example.org"))
@@ -133,6 +142,9 @@ async def test_after_a_restart_the_page_tells_what_the_state_knows_and_that_it_d
     assert ("which events arrived before, it does not" in said) == (state != "memory")
     assert ("Another replica" in said) == (state == "redis")
     assert "2 merged pull requests" in said
+    world = World(state=state, standings=standings)
+    await deliver(world)
+    assert ("Last event of this replica:" in words(await read(world))) == (state == "redis")
     assert "tick Pushes" not in said
 
 
