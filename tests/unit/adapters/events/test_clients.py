@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dora.adapters.events.clients import Client, bearer, holder, parse_clients, signer, workflow
+from dora.adapters.events.clients import Client, bearer, digest, holder, parse_clients, signer, tokens, workflow
 from dora.ports import Unauthenticated
 
 CLIENTS = parse_clients("ci:first-token,deployer:second-token:acme/* other/thing")
@@ -107,3 +107,12 @@ def test_a_client_without_globs_and_the_signer_may_write_everything() -> None:
     assert CLIENTS[0].allows("any/thing")
     assert signer().name == "webhook"
     assert signer().allows("any/thing")
+
+
+def test_the_tokens_of_a_text_are_those_that_its_clients_were_made_of() -> None:
+    text = " ci : a-token:acme/* other/x ,,\r\ndeploy:b-token\n"
+    found = list(tokens(text))
+    assert found == [("ci", "a-token"), ("deploy", "b-token")]
+    assert [(client.name, client.digest) for client in parse_clients(text)] == [
+        (name, digest(token)) for name, token in found
+    ]

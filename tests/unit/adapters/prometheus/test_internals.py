@@ -37,6 +37,14 @@ def test_every_reason_of_a_refusal_is_there_from_the_start() -> None:
     assert samples(internals)[at("dora_rejected_deliveries_total", reason="unauthenticated")] == 1
 
 
+def test_refusals_are_told_by_the_reasons_that_occurred() -> None:
+    internals = Internals("1.2.3")
+    assert internals.rejections() == {}
+    for reason in ("unauthenticated", "malformed", "unauthenticated"):
+        internals.rejected(reason)
+    assert internals.rejections() == {"unauthenticated": 2, "malformed": 1}
+
+
 def test_a_reason_that_is_not_on_the_list_makes_no_series() -> None:
     internals = Internals("1.2.3")
     internals.rejected("a reason with a value in it: 7f3a")

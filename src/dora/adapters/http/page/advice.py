@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from dora.adapters.http.page.html import counted
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -246,8 +248,3 @@ def name_of(chain: ChainStanding) -> str:
 def code(name: str) -> str:
     """Return a name from outside as code. A backtick of its own would end it."""
     return f"`{name.replace('`', chr(0x2035))}`"
-
-
-def counted(count: int, thing: str) -> str:
-    """Return `1 thing` or `2 things`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dora.domain.instant import MICROSECONDS
 
 if TYPE_CHECKING:
     from dora.domain.instant import Instant
+
+_UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+"""Seconds in each, the largest first."""
 
 
 def name(text: str) -> str:
@@ -46,8 +49,17 @@ def ago(duration: int) -> str:
         duration: microseconds.
     """
     seconds = max(0, duration // MICROSECONDS)
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+    return "just now" if seconds < _UNITS[-1][1] else f"{lasting(seconds)} ago"
+
+
+def lasting(seconds: int) -> str:
+    """Return a number of seconds in its largest unit, like `2 hours`."""
+    for unit, length in _UNITS:
         if seconds >= length:
-            count = seconds // length
-            return f"{count:,} {unit}{'' if count == 1 else 's'} ago"
-    return "just now"
+            return counted(seconds // length, unit)
+    return counted(seconds, "second")
+
+
+def counted(count: int, thing: str) -> str:
+    """Return `1 thing` or `2 things`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from dora.adapters.http import webhooks
-from dora.adapters.http.page.advice import HARMLESS, Kind, counted
-from dora.adapters.http.page.html import ago, marked, moment, name
+from dora.adapters.http.page.advice import HARMLESS, Kind
+from dora.adapters.http.page.html import ago, counted, marked, moment, name
 from dora.adapters.http.page.style import ICON, STYLE
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from dora.adapters.http.page.advice import counted
+from dora.adapters.http.page.html import counted, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,12 +76,5 @@ def troubles(rejections: Mapping[str, int], unwatched: int, questions: Questions
         yield Line("note", "Ignored", text)
     if pending := questions.pending_questions:
         seconds = int(questions.oldest_question_age())
-        text = f"{counted(pending, 'look-up')} at GitHub without an answer yet, the oldest for {_for(seconds)}."
+        text = f"{counted(pending, 'look-up')} at GitHub without an answer yet, the oldest for {lasting(seconds)}."
         yield Line("waiting", "Waiting", text)
-
-
-def _for(seconds: int) -> str:
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= length:
-            return counted(seconds // length, unit)
-    return counted(seconds, "second")
