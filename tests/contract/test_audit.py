@@ -286,6 +286,27 @@ async def test_where_deliveries_are_not_shown_the_last_answer_tells(place: World
     assert (found.level, "502" in found.found) == (Level.ERROR, True)
 
 
+async def test_an_enterprise_server_is_looked_at_alike() -> None:
+    async with world("/api/v3") as served:
+        served.github.token(TOKEN, permissions=SEEING)
+        line(served.github.repository(), 2)
+        served.github.hooks["acme"] = [Hook(deliveries=[Sent("1", NOW - HOUR)])]
+        assert faults(await audited(served)) == []
+
+
+@pytest.mark.parametrize("body", [b"null", b"{}", b"[null]", b'[{"id": 1, "config": null}]', b"[", b'[{"id": 1}]'])
+async def test_whatever_is_answered_instead_of_webhooks_it_is_unknown(place: World, body: bytes) -> None:
+    place.github.faults.append(Fault(body=body, when="/repos/acme/shop/hooks?"))
+    assert (await only(place)).level is Level.UNKNOWN
+
+
+async def test_a_redirection_to_another_host_is_not_followed(place: World) -> None:
+    elsewhere = {"Location": "http://elsewhere.example.org/"}
+    place.github.faults.append(Fault(status=302, headers=elsewhere, when="/repos/acme/shop/hooks?"))
+    found = await only(place)
+    assert (found.level, "another host" in found.found) == (Level.UNKNOWN, True)
+
+
 async def test_an_answer_that_is_not_whole_is_no_finding_about_webhooks(place: World) -> None:
     place.github.faults.append(Fault(body=b'[{"id": "x"}]', when="/hooks?"))
     assert (await only(place)).level is Level.UNKNOWN

@@ -41,7 +41,12 @@ async def probe(url: str) -> list[Finding]:
             remedy = "Set DORA_STATE to a volume, a bucket or Redis to keep them."
             return [Finding(Level.WARNING, AREA, "memory", text, remedy)]
         case "file":
-            return _volume(Path(unquote(urlsplit(url).path)))
+            directory = Path(unquote(urlsplit(url).path))
+            try:
+                return _volume(directory)
+            except OSError as error:  # somebody else's directory above it, a name that is too long
+                text = f"It cannot be looked at: {error.strerror}."
+                return [Finding(Level.ERROR, AREA, str(directory), text, _OWNER)]
         case "redis" | "rediss":
             return await _stream(url)
         case _:

@@ -91,6 +91,12 @@ async def test_after_the_service_has_ended_another_can_begin(tmp_path: Path) -> 
     await again.close()
 
 
+async def test_a_directory_that_cannot_be_looked_at_is_an_error(tmp_path: Path) -> None:
+    (found,) = await probe(f"file://{tmp_path}/{'n' * 300}/below")
+    assert found.level is Level.ERROR
+    assert "too long" in found.found
+
+
 async def test_what_is_no_real_disk_cannot_be_written() -> None:
     findings = await probe("file:///proc/self")
     assert findings[0].level is Level.ERROR
