@@ -41,7 +41,7 @@ article { border: 1px solid var(--line); border-radius: 6px; background: var(--c
 table { width: 100%; border-collapse: collapse; margin: .5rem 0; font-size: .9rem; }
 caption { text-align: left; color: var(--soft); }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem .3rem 0; border-top: 1px solid var(--line); }
-thead th { border-top: 0; font-weight: 600; color: var(--soft); }
+thead th { border-top: 0; font-weight: 600; color: var(--soft); overflow-wrap: normal; }
 tbody th { font-weight: 600; }
 dt { font-weight: 600; }
 dd { margin: 0 0 .5rem; }
