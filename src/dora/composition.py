@@ -107,7 +107,7 @@ def compose(settings: Settings) -> Service:
             state=settings.state_kind,
             lookups=settings.policy.lookups,
             listed=bool(settings.policy.environments),
-            clients=bool(clients),
+            clients=bool(clients) or workflows is not None,
             started=now(),
         ),
         event_schemas=SCHEMAS,

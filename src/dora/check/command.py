@@ -19,6 +19,7 @@ from dora.adapters.github.requests import Requests, connect
 from dora.adapters.http import now
 from dora.adapters.journal import probing
 from dora.check import report, running
+from dora.check.issuer import issuer
 from dora.check.progress import progress
 from dora.check.secrets import secrets
 from dora.findings import Finding, Level
@@ -81,6 +82,9 @@ async def _findings(
                 client=client, subject=shown(url), settings=settings, version=composition.version(), clock=now
             )
             findings += await visit.run()
+    if settings.oidc_audience is not None:
+        tell(settings.oidc_issuer)
+        findings += await issuer(settings)
     return findings + await _github(settings, repositories, tell)
 
 

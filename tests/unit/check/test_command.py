@@ -21,6 +21,7 @@ from tests.contract.fake_github.hooks import Hook, Sent
 from tests.contract.fake_github.server import ALL, FakeGitHub
 from tests.contract.fake_github.world import line
 from tests.contract.servers import free_port
+from tests.fakes.issuer import FakeIssuer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,6 +136,19 @@ async def test_a_variable_that_is_none_and_a_weak_secret_are_told() -> None:
     assert ended.levels("settings") == ["ok", "warning"]
     # Without a token it is no error that GitHub is not reached.
     assert set(ended.levels("github")) == {"unknown"}
+
+
+async def test_the_issuer_of_workflows_tokens_is_asked_for_its_keys_if_they_are_taken() -> None:
+    there = FakeIssuer()
+    with there.serving():
+        taken = SETTINGS | NOBODY | {"DORA_OIDC_AUDIENCE": "dora", "DORA_OIDC_ISSUER": there.url}
+        everybodys = await check("--json", environ=taken)
+        named = await check("--json", environ=taken | {"DORA_REPOSITORIES": "acme/*"})
+        there.keys = []
+        useless = await check("--json", environ=taken | {"DORA_REPOSITORIES": "acme/*"})
+    assert (everybodys.code, everybodys.levels("workflows")) == (0, ["ok", "warning"])
+    assert (named.code, named.levels("workflows")) == (0, ["ok"])
+    assert (useless.code, useless.levels("workflows")) == (1, ["error"])
 
 
 @pytest.mark.parametrize(
