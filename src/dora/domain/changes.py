@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
+from enum import Enum
 
 from attrs import field, frozen
 
@@ -29,12 +30,22 @@ class Needed:
     """What GitHub would have to be asked for before a range is certain."""
 
     commits: tuple[str, ...]
-    """Those whose pull requests are not known."""
+    """Those whose pull requests are not known, or not for certain."""
     pull_requests: tuple[int, ...]
     """Those whose first commit is not known."""
 
     def __bool__(self) -> bool:
         return bool(self.commits or self.pull_requests)
+
+
+class Belonging(Enum):
+    """How a commit is known to be part of a pull request."""
+
+    CERTAIN = "certain"
+    """GitHub told, or the pull request's own merge pushed it."""
+    BY_POSITION = "by position"
+    """It stands before the merge commit in a push that goes on behind it: of several merges at once, as a merge queue
+    pushes them, or of another branch's merge by hand if the merge's own push was lost."""
 
 
 @frozen
@@ -160,7 +171,12 @@ class Reading:
                 found.append(change)
                 if change.first_authored_at is None and not asked:
                     squashed.append(number)
-            if numbers or self._belongs(sha, within=within, deployed=deployed, at=at):
+            if numbers:
+                continue
+            belongs = self._belongs(sha, within=within, deployed=deployed, at=at)
+            if belongs is not None:
+                if belongs is Belonging.BY_POSITION:
+                    unasked.append(sha)
                 continue
             if (own := self._own(sha)) is not None:
                 found.append(own)
@@ -180,19 +196,29 @@ class Reading:
         landed = self.ledger.commits[sha]
         return Change(sha=sha, landed_at=landed.committed_at, first_authored_at=landed.authored_at)
 
-    def _belongs(self, sha: str, *, within: frozenset[str], deployed: Container[str], at: Instant) -> bool:
-        """Return whether a commit is part of a pull request that was merged when the deployment succeeded."""
-        landed = self.ledger.commits.get(sha)
-        told = landed.pull_requests if landed else None
-        # What GitHub told is certain; without it the position in a push has to do.
-        numbers = told if told is not None else (one.number for _, one in self._merges_in(sha) if sha in one.commits)
-        for number in numbers:
+    def _belongs(self, sha: str, *, within: frozenset[str], deployed: Container[str], at: Instant) -> Belonging | None:
+        """Return how a commit is known to be part of a pull request that was merged when the deployment succeeded."""
+        found: Belonging | None = None
+        for number, how in self._pull_requests_of(sha):
             merged = self.ledger.pull_requests.get(number)
             if merged is not None and (
                 merged.merged_at <= at or merged.merge_commit in within or merged.merge_commit in deployed
             ):
-                return True
-        return False
+                if how is Belonging.CERTAIN:
+                    return how
+                found = how
+        return found
+
+    def _pull_requests_of(self, sha: str) -> Iterator[tuple[int, Belonging]]:
+        """Yield the pull requests of a commit: what GitHub told, or, without that, what its place in a push says."""
+        landed = self.ledger.commits.get(sha)
+        if landed is not None and landed.pull_requests is not None:
+            for number in landed.pull_requests:
+                yield number, Belonging.CERTAIN
+            return
+        for push, one in self._merges_in(sha):
+            if sha in one.commits:
+                yield one.number, Belonging.CERTAIN if one.commits[-1] == push.after else Belonging.BY_POSITION
 
     def _pull_request(self, merged: LandedPullRequest) -> tuple[Change, bool]:
         first = self._first_authored_at(merged)

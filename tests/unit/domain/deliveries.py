@@ -200,14 +200,23 @@ def history_with_losses(life: bytes, post: bytes) -> History:
 def history_with_lookups(life: bytes, post: bytes) -> History:
     """Return a history some of whose pushes and pull requests are never told, of which GitHub may be asked.
 
-    Every environment had its first deployment before the service was there.
+    Every environment had its first deployment before the service was there. A pull request is always told that another
+    one carries to the branch once more, after the branch was set back: each commit then belongs to a pull request that
+    is known, and of such a range nobody asks.
     """
     choose = Choices(post)
     world = World(Choices(life), rewrites=True, lookups=True)
     before = world.main
     world.live()
     percent = choose.pick((0, 10, 40, 80, 100))
-    lost = [event for event in world.events if _loseable(event) and choose.chance(percent)]
+    carried = {node.sha for merged in world.merged for node in merged.own}
+    lost = [
+        event
+        for event in world.events
+        if _loseable(event)
+        and not (isinstance(event.fact, PullRequestMerged) and event.fact.merge_commit in carried)
+        and choose.chance(percent)
+    ]
     world.events = [event for event in world.events if event not in lost]
     told = deliver(world.events, choose, shuffle=False)
     numbers = tuple(event.fact.number for event in lost if isinstance(event.fact, PullRequestMerged))

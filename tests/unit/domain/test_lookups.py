@@ -310,3 +310,24 @@ def test_settled_first_deployments_do_not_hold_up_what_follows_while_they_are_as
     story.answer(found("b", 2))
     assert story.value("pending") == 0
     assert story.value("lead_time") == hours(2)
+
+
+def test_a_commit_that_only_its_place_gives_to_a_pull_request_is_asked_about() -> None:
+    """The merge's own push was lost; another one carries the merge to the branch again, behind a stranger's commit."""
+    asking = Asking()
+    asking.tell(merge(1, "m1", 2, commits=1), success("1", "base", 0))
+    asking.answer(predecessor=before("base", -1))
+    again = (commit("stranger", 1), commit("m1", 2), commit("end", 3))
+    asking.tell(push("base", "end", *again), success("2", "end", 4))
+    assert asking.asked[0].commits == (sha("stranger"), sha("end"))
+    asking.answer(found("stranger", 1), found("end", 3), pull_requests=(pull(1, "m1", 2, first=1.5),))
+    assert asking.value("lead_time") == hours(1, 2, 3)
+
+
+def test_a_commit_that_a_pull_requests_own_merge_pushed_costs_no_question() -> None:
+    asking = Asking()
+    asking.tell(merge(1, "m1", 2, commits=1), success("1", "base", 0))
+    asking.answer(predecessor=before("base", -1))
+    asking.tell(push("base", "m1", commit("own", 1), commit("m1", 2, merge=True)), success("2", "m1", 4))
+    assert asking.asked == []
+    assert asking.value("lead_time") == hours(2)
