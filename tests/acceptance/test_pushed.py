@@ -275,6 +275,16 @@ def test_case_30_an_abbreviated_sha_is_resolved_against_known_commits(repo: Repo
     assert repo.chain().pending == 0
 
 
+def test_case_30_a_rollback_may_be_sent_with_an_abbreviated_sha(repo: Repository) -> None:
+    repo.squash(1, "base", "A", 5)
+    repo.squash(2, "A", "B", 15)
+    repo.service.push([success(repo, minutes=10, sha=sha("A")), success(repo, number=2, minutes=20, sha=sha("B"))])
+    repo.service.push(success(repo, number=3, minutes=30, sha=sha("A")[:7]))
+    assert repo.chain() == Chain(
+        success=3, lead=(2, 600), failures={"rollback": 1}, recovery={"rollback": (1, 600)}, rework=1
+    )
+
+
 def test_case_30_upper_case_hex_is_the_same_sha(repo: Repository) -> None:
     repo.squash(1, "base", "A", 5)
     assert repo.service.push(success(repo, sha=sha("A").upper())).status_code == 201

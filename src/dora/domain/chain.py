@@ -180,17 +180,24 @@ class ChainState:
             self._forget_success(deployment)
             deployment.found = False
         deployment.succeeded_at = fact.at
-        sha = deployment.sha = fact.sha or deployment.sha or ""
+        deployment.sha = fact.sha or deployment.sha or ""
         self._enter_success(deployment)
         if fact.counted and (self.last_success_at is None or fact.at > self.last_success_at):
             self.last_success_at = fact.at
             emit(LastDeployment(self.labels, fact.at))
         self._recover_by(deployment, emit)
-        before = self.predecessor(deployment)
-        deployment.rollback = before is not None and before.sha == sha and before.rollback
         if fact.kind is not None or fact.fixes is not None:
             self.tell(deployment, fact.kind, fact.fixes, emit)
-        if deployment.kind is None and before is not None and self._went_back(deployment, before):
+        self._compare(deployment, emit)
+
+    def _compare(self, deployment: Deployment, emit: Emit) -> None:
+        """Conclude from the order of successes alone whether one is a rollback, or a redeploy of one."""
+        before = self.predecessor(deployment)
+        if before is None:
+            return
+        if before.sha == deployment.sha and before.rollback:
+            deployment.rollback = True
+        if deployment.kind is None and self._went_back(deployment, before):
             self.rolled_back(deployment, before, emit)
 
     def _enter_success(self, deployment: Deployment) -> None:
@@ -226,11 +233,12 @@ class ChainState:
         self._enter_success(deployment)
         insort(self.remembered, deployment.place)
 
-    def resolve(self, deployment: Deployment, sha: str) -> None:
-        """Replace a deployment's abbreviated SHA by the full one."""
+    def resolve(self, deployment: Deployment, sha: str, emit: Emit) -> None:
+        """Replace a deployment's abbreviated SHA by the full one, by which alone it can be seen to be a rollback."""
         if deployment.sha != sha:
             self.succession(deployment.environment).resolved(deployment.place, deployment.sha or "", sha)
             deployment.sha = sha
+            self._compare(deployment, emit)
 
     def trim(self) -> None:
         """Forget the oldest deployments beyond the bound."""

@@ -148,7 +148,7 @@ class Measuring:
             measurement.sha = found.sha
             deployment = self.chain.deployments.get(measurement.deployment_id)
             if deployment is not None:
-                self.chain.resolve(deployment, found.sha)
+                self.chain.resolve(deployment, found.sha, self.emit)
         if measurement.find_predecessor:
             measurement.find_predecessor = False
             elsewhere = measurement.base
@@ -326,7 +326,7 @@ class Measuring:
         if len(known) != 1:
             return None
         sha = known.pop()
-        self.chain.resolve(deployment, sha)
+        self.chain.resolve(deployment, sha, self.emit)
         return sha
 
     def _between(self, measurement: Measurement) -> Span | Gap:

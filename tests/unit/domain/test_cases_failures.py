@@ -28,6 +28,7 @@ from tests.unit.domain.story import (
     push,
     recovered,
     resolved,
+    sha,
     squashed,
     success,
 )
@@ -193,6 +194,15 @@ def test_case_42_a_hotfix_after_a_redeployed_rollback_blames_nobody() -> None:
     story.tell(success("3", "a", 6), success("4", "a", 6.5))
     story.tell(squashed("b", 2, "c", 7, hotfix=True), success("5", "c", 8))
     assert story.stepped("change_failures") == {("change_failures", "production", "", "rollback"): 1}
+
+
+def test_case_30_a_rollback_sent_with_an_abbreviated_sha_is_one_and_its_redeploy_too() -> None:
+    story = bad_deployment()
+    story.tell(success("3", "", 6, full_sha=sha("a")[:8]), success("4", "", 6.5, full_sha=sha("a")[:9]))
+    assert story.value("recovery", "rollback") == hours(2)
+    story.tell(squashed("b", 2, "c", 7, hotfix=True), success("5", "c", 8))
+    assert story.stepped("change_failures") == {("change_failures", "production", "", "rollback"): 1}
+    assert story.value("rework") == 2
 
 
 def test_a_hotfix_shows_that_its_predecessor_failed() -> None:
