@@ -226,13 +226,17 @@ class _Reader:
     problems: list[str]
 
     def optional(self, name: str, parse: Callable[[str], _T], default: _T) -> _T:
-        if name not in self.values:
+        if name not in self.values or self._is_told_of(name):
             return default
         try:
             return parse(self.values[name])
         except ValueError as error:
             self.problems.append(f"{name}: {error}")
             return default
+
+    def _is_told_of(self, name: str) -> bool:
+        """Return whether a variable has its line already: several may judge it, and would say the same twice."""
+        return any(problem.startswith(f"{name}: ") for problem in self.problems)
 
     def secrets(self) -> tuple[bytes, ...]:
         if "WEBHOOK_SECRET" not in self.values:

@@ -65,7 +65,7 @@ def test_all_problems_are_reported_together_one_line_each_never_a_value() -> Non
         "GITHUB_TOKEN",
         "DORA_RECONCILE",
     ):
-        assert sum(name in line for line in said.splitlines()) >= 1, (name, said)
+        assert sum(line.startswith(f"dora: {name}: ") for line in said.splitlines()) == 1, (name, said)
     assert "Traceback" not in said
 
 
