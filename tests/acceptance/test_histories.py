@@ -491,6 +491,18 @@ def test_case_48_a_renamed_repository_is_the_same_under_a_new_label(repo: Reposi
     assert renamed.chain() == Chain(success=1, lead=(1, 600))
 
 
+def test_case_48_what_is_open_at_a_rename_goes_along_and_its_recovery_begins_at_0(repo: Repository) -> None:
+    repo.deploy(1, "A", 20, state="failure")
+    renamed = repo.service.repository(f"{repo.name}-new", number=repo.number)
+    renamed.deliver("repository", {"action": "renamed"})
+    where = {"environment": "production", "service": ""}
+    assert repo.value("dora_open_failures", **where) is None
+    assert renamed.value("dora_open_failures", **where) == 1
+    assert renamed.value("dora_recovery_time_seconds_count", cause="deployment_failed", **where) == 0
+    renamed.deploy(2, "A", 30)
+    assert renamed.chain().recovery == {"deployment_failed": (1, 600)}
+
+
 def test_the_first_spelling_of_a_repository_stays(service: Service) -> None:
     repo = service.repository("Acme/Spelling")
     repo.deploy(1, "A", 20)

@@ -285,6 +285,10 @@ class ChainState:
         self.open_failures += 1
         return number
 
+    def open_causes(self) -> tuple[Cause, ...]:
+        """Return the causes of the failures that are open, each once."""
+        return tuple(dict.fromkeys(one.cause for one in self.failures.values() if one.closed_at is None))
+
     def close(self, number: int, at: Instant, emit: Emit) -> bool:
         """End a failure if it is open. Returns whether it was."""
         failure = self.failures.get(number)

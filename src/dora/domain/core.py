@@ -23,6 +23,7 @@ from dora.domain.observations import (
     Observation,
     OpenFailures,
     PendingLookups,
+    RecoveryRegistered,
     RepositoryRegistered,
 )
 from dora.domain.outcome import Applied, Ignored, Outcome, Status
@@ -37,6 +38,7 @@ _NO_STEPS = frozenset(
         RepositoryRegistered,
         ChainRegistered,
         IncidentsRegistered,
+        RecoveryRegistered,
         GaugesMoved,
         OpenFailures,
         PendingLookups,
@@ -299,10 +301,14 @@ class Core:
             chain.labels = Chain(state.name, *pair)
             if chain.registered:
                 emit(ChainRegistered(chain.labels))
+                for cause in chain.open_causes():
+                    emit(RecoveryRegistered(chain.labels, cause))
                 emit(OpenFailures(chain.labels, chain.open_failures))
                 emit(PendingLookups(chain.labels, chain.pending))
                 if chain.last_success_at is not None:
                     emit(LastDeployment(chain.labels, chain.last_success_at))
+            else:  # nothing but incidents was told of it
+                emit(IncidentsRegistered(chain.labels))
 
 
 def _own_time(fact: f.Fact) -> Instant:

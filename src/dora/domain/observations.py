@@ -72,6 +72,14 @@ class IncidentsRegistered:
 
 
 @frozen
+class RecoveryRegistered:
+    """The recovery series of a cause exist from now on, at 0: failures are open that began under other labels."""
+
+    chain: Chain
+    cause: Cause
+
+
+@frozen
 class DeploymentCounted:
     """A deployment reached a result."""
 
@@ -192,6 +200,7 @@ Observation: TypeAlias = (
     RepositoryRegistered
     | ChainRegistered
     | IncidentsRegistered
+    | RecoveryRegistered
     | DeploymentCounted
     | LeadTimeObserved
     | CommitLeadTimeObserved

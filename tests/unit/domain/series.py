@@ -30,6 +30,7 @@ from dora.domain.observations import (
     OpenFailures,
     PendingLookups,
     Recovered,
+    RecoveryRegistered,
     RepositoryRegistered,
     ReworkCounted,
     TimeToMergeObserved,
@@ -104,6 +105,8 @@ def fold(series: Series, observations: Iterable[Observation]) -> None:  # noqa: 
                 observe(series, of("commit_lead_time", seen.chain), seen.duration)
             case ChangeFailed():
                 step(series, of("change_failures", seen.chain, seen.cause))
+                series.setdefault(of("recovery", seen.chain, seen.cause), [])
+            case RecoveryRegistered():
                 series.setdefault(of("recovery", seen.chain, seen.cause), [])
             case Recovered():
                 observe(series, of("recovery", seen.chain, seen.cause), seen.duration)

@@ -6,9 +6,9 @@ from attrs import evolve
 
 from dora.domain.core import Core
 from dora.domain.facts import Repository, RepositorySeen
-from dora.domain.observations import ChangeFailed, GaugesMoved, LastDeployment, OpenFailures
+from dora.domain.observations import ChangeFailed, GaugesMoved, IncidentsRegistered, LastDeployment, OpenFailures
 from dora.domain.outcome import Status
-from tests.unit.domain.story import SHOP, Story, failure, hour, opened, success
+from tests.unit.domain.story import SHOP, Story, failure, hour, hours, opened, resolved, success
 
 RENAMED = Repository("acme/store", SHOP.id)
 NAMELESS = Repository(SHOP.name)
@@ -32,6 +32,7 @@ def test_case_48_after_a_rename_the_identity_stays_and_new_series_begin() -> Non
     assert [one.chain.repository for one in moved if isinstance(one, GaugesMoved)] == ["acme/shop", "acme/shop"]
     assert [one.count for one in moved if isinstance(one, OpenFailures)] == [1]
     assert [one.at for one in moved if isinstance(one, LastDeployment)] == [hour(1)]
+    assert [one.chain.environment for one in moved if isinstance(one, IncidentsRegistered)] == ["other"]
     again = core.apply(evolve(success("1", "a", 1), repository=RENAMED))
     assert again.outcome.status is Status.DUPLICATE
 
@@ -41,6 +42,15 @@ def test_a_chain_without_a_success_has_no_time_of_one_after_a_rename_either() ->
     core.apply(failure("1", 1))
     moved = core.apply(seen(RENAMED, 3)).observations
     assert not any(isinstance(one, LastDeployment | ChangeFailed) for one in moved)
+
+
+def test_case_48_a_failure_that_is_open_at_a_rename_has_recovery_series_under_the_new_name_at_once() -> None:
+    story = Story()
+    story.tell(success("1", "a", 1), opened("I", 2), failure("2", 3), success("3", "b", 4), seen(RENAMED, 5))
+    recovery = {name: value for name, value in story.series.items() if name[:2] == ("recovery", RENAMED.name)}
+    assert recovery == {("recovery", RENAMED.name, "production", "", "incident"): []}
+    story.tell(evolve(resolved("I", 6), repository=RENAMED))
+    assert story.series[("recovery", RENAMED.name, "production", "", "incident")] == hours(4)
 
 
 def test_an_old_delivery_does_not_bring_an_old_name_back() -> None:

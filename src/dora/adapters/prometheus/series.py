@@ -61,6 +61,7 @@ from dora.domain.observations import (
     OpenFailures,
     PendingLookups,
     Recovered,
+    RecoveryRegistered,
     RepositoryRegistered,
     ReworkCounted,
     TimeToMergeObserved,
@@ -199,6 +200,8 @@ class _Draft:
                 self._observe(TIME_TO_MERGE, observation.duration)
             case ChangeFailed():
                 self._step(CHANGE_FAILURES, observation.cause, observation.exemplar)
+                self._register_histogram(RECOVERY_TIME, observation.cause)
+            case RecoveryRegistered():
                 self._register_histogram(RECOVERY_TIME, observation.cause)
             case Recovered():
                 self._observe(RECOVERY_TIME, observation.duration, observation.exemplar, observation.cause)
