@@ -275,7 +275,8 @@ class Ledger:
         """Return the known commits that a possibly abbreviated SHA may mean: itself, if it is one."""
         if self.knows(sha):
             return {sha}
-        return {full for full in chain(self.commits, self.merge_commits, self.reported) if full.startswith(sha)}
+        known = chain(self.commits, self.merge_commits, self.reported, self.befores)
+        return {full for full in known if full.startswith(sha)}
 
     def full(self, sha: str) -> str:
         """Return the full SHA of a possibly abbreviated one; itself if it is unknown or ambiguous."""

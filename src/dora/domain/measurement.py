@@ -69,6 +69,8 @@ class Measuring:
         chain, place = self.chain, deployment.place
         before = chain.predecessor(deployment)
         latest = before or chain.latest_success(place)
+        if latest is not None:
+            self._resolve(latest)  # a push may have told meanwhile what an abbreviation meant
         return Measurement(
             deployment_id=deployment.id,
             environment=environment,

@@ -387,6 +387,20 @@ def test_case_30_an_unknown_or_ambiguous_abbreviation_is_not_found() -> None:
     assert story.value("unknown", "not_found") == 2
 
 
+def test_case_30_an_abbreviation_that_a_later_push_explains_is_a_predecessor_like_others() -> None:
+    story = Story()
+    story.tell(success("1", "", 1, full_sha=sha("wxyz")[:7]))
+    assert story.value("unknown", "not_found") == 1
+    story.tell(direct("wxyz", "b", 2), success("2", "", 4, full_sha=sha("b")[:7]))
+    assert story.value("lead_time") == hours(2)
+    story.tell(
+        success("3", "", 5, full_sha=sha("wxyz")[:7]), direct("b", "c", 6), success("4", "", 7, full_sha=sha("c")[:7])
+    )
+    assert story.value("lead_time") == hours(2, 1)
+    assert story.value("recovery", "rollback") == hours(1)
+    assert not story.stepped("pending")
+
+
 def test_case_31_a_push_that_comes_after_its_deployment_is_observed_when_the_gap_closes() -> None:
     story = deployed_once()
     story.tell(success("2", "c", 5))
