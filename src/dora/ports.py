@@ -127,8 +127,11 @@ class Snapshot:
     """Number of the last entry that the state includes, as `Journal.position` told it."""
     version: int
     """Version of the state's own format, for its owner."""
-    parts: tuple[bytes, ...]
-    """The state as its owner wrote it: JSON texts without line breaks, in order, of any size."""
+    parts: Iterable[bytes]
+    """The state as its owner wrote it: JSON texts without line breaks, in order, of any size.
+
+    They can be gone through as often as wanted; a journal may unpack each only when it is asked for.
+    """
 
 
 class Journal(Protocol):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, get_args, get_origin
+from itertools import islice
+from typing import Any, Protocol, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
@@ -23,7 +24,7 @@ from dora.domain.ledger import LandedCommit, LandedPullRequest, Ledger, Push, Re
 from dora.domain.observations import Chain
 from dora.domain.questions import ChangesSought
 from dora.domain.repository import RepositoryState
-from dora.domain.succession import Deployment, Failure, Succession
+from dora.domain.succession import Deployment, Failure, Key, Succession
 from dora.domain.unmeasured import Measurement
 from dora.ports import Snapshot, StateDamaged
 
@@ -51,8 +52,41 @@ _SHAPES = (
 )
 """Every class of the state: without their types resolved, their fields could not be told apart."""
 
+_V = TypeVar("_V")
 
-def _converter() -> cattrs.Converter:
+
+class _Shared(dict[_V, _V]):
+    """Returns of equal values the one that it was asked for first."""
+
+    def __missing__(self, value: _V) -> _V:
+        self[value] = value
+        return value
+
+
+@attrs.frozen
+class _Shares:
+    """What a repository's part says over and over: a commit stands in a dozen places of it, a status in four.
+
+    In the core that made the state each is one object. Read back as many, they would take half of all memory.
+    """
+
+    texts: _Shared[str] = attrs.Factory(_Shared)
+    places: _Shared[Key] = attrs.Factory(_Shared)
+
+    def text(self, value: object, _shape: object) -> str:
+        return self.texts[str(value)]
+
+    def place(self, value: Any, _shape: object) -> Key:  # noqa: ANN401 - JSON may hold anything; what does not fit raises
+        at, (kind, number, deployment_id) = value
+        return self.places[int(at), (int(kind), int(number), self.texts[str(deployment_id)])]
+
+    def forget(self) -> None:
+        """Repositories have little in common: what one shares is of no use to the next."""
+        self.texts.clear()
+        self.places.clear()
+
+
+def _converter(shares: _Shares) -> cattrs.Converter:
     for shape in _SHAPES:
         attrs.resolve_types(shape)
     # JSON knows no sets; sorted, the same state is written as the same bytes.
@@ -77,6 +111,8 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook_factory(keyed_otherwise, unstructure_pairs)
     converter.register_structure_hook_factory(keyed_otherwise, structure_pairs)
     converter.register_structure_hook(type(None), lambda _value, _shape: None)
+    converter.register_structure_hook(str, shares.text)
+    converter.register_structure_hook_func(lambda shape: shape == Key, shares.place)
     return converter
 
 
@@ -98,7 +134,11 @@ class Codec:
 
     sink: Rows
     version: int = VERSION
-    _converter: cattrs.Converter = attrs.Factory(_converter)
+    _shares: _Shares = attrs.field(init=False, factory=_Shares)
+    _converter: cattrs.Converter = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._converter = _converter(self._shares)
 
     def dump_index(self, core: Core) -> bytes:
         """Return the first part: names, keys, and how many repositories follow."""
@@ -129,10 +169,11 @@ class Codec:
         if snapshot.version != VERSION:
             raise StateDamaged(f"the snapshot is of version {snapshot.version}; this release reads {VERSION}")
         try:
-            index = orjson.loads(snapshot.parts[0])
-            count = index["repositories"]
-            for part in snapshot.parts[1 : 1 + count]:
+            parts = iter(snapshot.parts)
+            index = orjson.loads(next(parts, b""))
+            for part in islice(parts, index["repositories"]):
                 state = self._converter.structure(orjson.loads(part), RepositoryState)
+                self._shares.forget()
                 core.repositories.append(state)
                 if state.id is not None:
                     core.by_id[state.id] = state
@@ -140,10 +181,10 @@ class Codec:
             core.by_name.update({name: core.repositories[number] for name, number in index["names"].items()})
             core.spellings.update(index["spellings"])
             core.keys.update({client: OrderedDict(keys) for client, keys in index["keys"].items()})
-            first, *others = snapshot.parts[1 + count :]
-            for part in (first, *others):
-                self.sink.load(orjson.loads(part))
+            self.sink.load(orjson.loads(next(parts, b"")))  # there is one at least
+            for part in parts:
                 yield
+                self.sink.load(orjson.loads(part))
         except (
             ArithmeticError,
             AttributeError,

@@ -50,7 +50,7 @@ async def write(url: str, first: int) -> None:
     """Restore, say what, append a good deal, and wait for the end."""
     kept = at(url)
     snapshot = await kept.open()
-    applied: list[int] = json.loads(snapshot.parts[0]) if snapshot else []
+    applied: list[int] = json.loads(next(iter(snapshot.parts))) if snapshot else []
     async for replayed in kept.replay():
         applied += numbers(replayed)
     say(json.dumps(applied))

@@ -123,11 +123,12 @@ def replaced(value: Any, path: tuple[str | int, ...], other: object) -> object: 
 @given(data=st.data())
 def test_whatever_stands_in_a_part_it_is_read_or_refused_as_damage(data: st.DataObject) -> None:
     snapshot = lived()
-    number = data.draw(st.integers(0, len(snapshot.parts) - 1))
-    part = orjson.loads(snapshot.parts[number])
+    before = tuple(snapshot.parts)
+    number = data.draw(st.integers(0, len(before) - 1))
+    part = orjson.loads(before[number])
     path = data.draw(st.sampled_from(list(places(part))))
     strange = orjson.dumps(replaced(part, path, data.draw(VALUES)))
-    parts = (*snapshot.parts[:number], strange, *snapshot.parts[number + 1 :])
+    parts = (*before[:number], strange, *before[number + 1 :])
     with suppress(StateDamaged):
         restored(evolve(snapshot, parts=parts))
 
@@ -136,15 +137,28 @@ def test_whatever_stands_in_a_part_it_is_read_or_refused_as_damage(data: st.Data
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b"null", b"7", b'"text"', b"\xff", b"[[]]"])
 def test_a_part_of_another_form_is_damage(number: int, text: bytes) -> None:
     snapshot = lived()
-    assert len(snapshot.parts) == 4, "the index, a repository, its rows, its chains' rows"
+    parts = tuple(snapshot.parts)
+    assert len(parts) == 4, "the index, a repository, its rows, its chains' rows"
     with pytest.raises(StateDamaged, match="snapshot"):
-        restored(evolve(snapshot, parts=(*snapshot.parts[:number], text, *snapshot.parts[number + 1 :])))
+        restored(evolve(snapshot, parts=(*parts[:number], text, *parts[number + 1 :])))
 
 
 @pytest.mark.parametrize("parts", range(3))
 def test_parts_that_are_missing_are_damage(parts: int) -> None:
     with pytest.raises(StateDamaged, match="does not hold a state"):
-        restored(evolve(lived(), parts=lived().parts[:parts]))
+        restored(evolve(lived(), parts=tuple(lived().parts)[:parts]))
+
+
+def test_what_a_repository_says_over_and_over_is_one_object_in_memory() -> None:
+    core, _ = restored(lived())
+    texts = [text for state in core.repositories for chain in state.chains.values() for text in chain.shipped]
+    assert texts
+    ledger = core.repositories[0].ledger.commits
+    assert {id(text) for text in texts if text in ledger} <= {id(sha) for sha in ledger}
+    places = [place for state in core.repositories for chain in state.chains.values() for place in chain.successes]
+    remembered = {place: place for chain in core.repositories[0].chains.values() for place in chain.remembered}
+    assert places
+    assert all(remembered[place] is place for place in places if place in remembered)
 
 
 @pytest.mark.parametrize("version", [0, VERSION + 1])

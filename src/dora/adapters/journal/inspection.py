@@ -79,7 +79,9 @@ async def export(url: str, out: IO[bytes]) -> Finding:
                 "dora": "export",
                 "format": _FORMAT,
                 "position": snapshot.position if snapshot else 0,
-                "snapshot": {"version": snapshot.version, "parts": len(snapshot.parts)} if snapshot else None,
+                "snapshot": {"version": snapshot.version, "parts": sum(1 for _ in snapshot.parts)}
+                if snapshot
+                else None,
             }
         )
         for part in snapshot.parts if snapshot else ():

@@ -90,7 +90,7 @@ class Process:
 
     async def open(self) -> None:
         snapshot = await self.journal.open()
-        self.applied = json.loads(snapshot.parts[0]) if snapshot else []
+        self.applied = json.loads(next(iter(snapshot.parts))) if snapshot else []
         async for replayed in self.journal.replay():
             self._apply(replayed)
 
