@@ -67,6 +67,19 @@ def moto_server(port: int) -> list[str]:
     return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
 
 
+S3_SECRET = "hunter2"
+
+
+def s3_environ(port: int) -> dict[str, str]:
+    """Return what the environment says about a bucket at an S3 on this machine."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+        "AWS_REGION": "us-east-1",
+    }
+
+
 def azurite(port: int) -> list[str | Path]:
     """Return the command of an Azure Blob Storage; its account comes from `AZURITE_ACCOUNTS`."""
     program = Path(__file__).parents[2] / ".cache/azurite/node_modules/.bin/azurite-blob"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.servers import create_bucket, free_port, moto_server, redis_server, server
+from tests.contract.servers import create_bucket, free_port, moto_server, redis_server, s3_environ, server
 
 pytestmark = pytest.mark.system
 
@@ -80,13 +80,7 @@ async def test_a_bucket_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     port = free_port()
     with server(moto_server(port), port=port, folder=tmp_path):
         create_bucket(port, "dora")
-        environ = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_REGION": "us-east-1",
-        }
-        assert await lives("s3://dora/state", environ)
+        assert await lives("s3://dora/state", s3_environ(port))
 
 
 async def test_three_replicas_and_their_redis_keep_what_they_acknowledged(tmp_path: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Protocol
 
 import httpx
-from attrs import define, field
+from attrs import define, field, frozen
 
 from tests.contract.servers import free_port
+from tests.system import serving
 from tests.system.teams import OPENMETRICS, SECRET, Name, births, samples
 
 START_SECONDS = 60
@@ -26,6 +30,49 @@ async def becomes(condition: Callable[[], Awaitable[bool]], *, within: float = S
             await asyncio.sleep(0.05)
 
 
+class Process(Protocol):
+    """What is done with a process, however it was started."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def terminate(self) -> None: ...
+    async def wait(self) -> int: ...
+
+
+@frozen
+class Forked:
+    """A process of its own, forked from one in which everything is loaded."""
+
+    process: ForkServerProcess
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def terminate(self) -> None:
+        self.process.terminate()
+
+    async def wait(self) -> int:
+        await asyncio.to_thread(self.process.join)
+        assert self.process.exitcode is not None
+        return self.process.exitcode
+
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["__main__", serving.__name__])
+
+
 @define(eq=False)
 class Replica:
     """One process of the service; it has the same port in every life."""
@@ -35,9 +82,11 @@ class Replica:
     client: httpx.AsyncClient
     snapshot_after: int | None = None
     """Facts between two snapshots; None: the service as it is installed."""
+    forks: bool = False
+    """Lives begin without a start of Python, so that there can be hundreds."""
     port: int = field(factory=free_port)
     lives: int = 0
-    process: asyncio.subprocess.Process | None = None
+    process: Process | None = None
     shown: dict[Name, float] = field(factory=dict)
     """What it showed when it was last looked at, in whichever life."""
 
@@ -54,6 +103,11 @@ class Replica:
         self.lives += 1
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DORA_", "GITHUB_", "PORT"))}
         settings = {"WEBHOOK_SECRET": SECRET, "DORA_BIND": f"127.0.0.1:{self.port}", **self.environ}
+        if self.forks:
+            process = _FORKS.Process(target=serving.live, args=(kept | settings, self.log, self.snapshot_after or 0))
+            await asyncio.to_thread(process.start)
+            self.process = Forked(process)
+            return
         program = (
             ("dora", "serve") if self.snapshot_after is None else ("tests.system.serving", str(self.snapshot_after))
         )
@@ -104,6 +158,16 @@ class Replica:
         assert births(before).items() <= births(read).items()
         assert not {name for name, value in before.items() if name[0].endswith(STEPS) and read[name] < value}
         return read
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    async def ended(self) -> None:
+        """Wait until somebody has ended the life."""
+        assert self.process is not None
+        await self.process.wait()
 
     async def kill(self) -> None:
         """End the life by SIGKILL."""

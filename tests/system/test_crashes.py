@@ -1,6 +1,8 @@
 """The service is killed again and again while teams send to it: no number is lost, and none is counted twice.
 
-`CRASHES=300 pytest tests/system/test_crashes.py` kills more often than the default.
+`CRASHES=1000 pytest tests/system/test_crashes.py` kills more often than the default, which is for each kind of state.
+Most kills are at random moments. What lasts too short a time to be met so (a snapshot being written, what it includes
+being deleted) is aimed at, and the test asks of what is left behind whether it was hit.
 """
 
 from __future__ import annotations
@@ -8,24 +10,30 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, suppress
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 import httpx
 import pytest
-from attrs import define
+from attrs import Factory, define
 from redis.asyncio import Redis
 
-from tests.contract.servers import create_bucket, free_port, moto_server, redis_server, server
+from tests.contract.servers import create_bucket, free_port, moto_server, redis_server, s3_environ, server
+from tests.system.ill_store import MOMENTS, IllStore
 from tests.system.replicas import Replica, becomes
 from tests.system.teams import Name, Team, Truth, values
 
 pytestmark = pytest.mark.system
 
-CRASHES = int(os.environ.get("CRASHES", "25"))
+CRASHES = int(os.environ.get("CRASHES", "100"))
+AIMED = 5
+"""Of so many kills one is aimed."""
 TEAMS = 8
 SNAPSHOT_AFTER = 20
 """Facts between two snapshots: so many a kill meets one, or the deletion behind it."""
@@ -35,6 +43,19 @@ async def shows(replica: Replica, truth: Mapping[Name, float]) -> bool:
     return values(await replica.look()) == truth
 
 
+async def hunt(what: str, where: object, *pids: int) -> None:
+    """Kill processes at the next moment of some kind."""
+    command = [sys.executable, "-m", "tests.system.hunter", what, str(where), *map(str, pids)]
+    hunter = await asyncio.create_subprocess_exec(*command)
+    try:
+        async with asyncio.timeout(60):
+            assert await hunter.wait() == 0
+    finally:
+        if hunter.returncode is None:
+            hunter.kill()
+            await hunter.wait()
+
+
 @define
 class Company:
     """Replicas of the service, and teams that send to them."""
@@ -42,6 +63,8 @@ class Company:
     replicas: list[Replica]
     teams: list[Team]
     dice: random.Random
+    hits: Counter[str] = Factory(Counter)
+    """What was interrupted by aimed kills, as it was found after them."""
 
     @property
     def truth(self) -> Truth:
@@ -60,6 +83,19 @@ class Company:
         await asyncio.sleep(self.dice.random() * upto)  # the moment of the kill is what is tried
         await victim.kill()
         await victim.start()
+
+    async def die(self, what: str, where: object) -> None:
+        """Let every replica be killed at the next moment of some kind; none is started again."""
+        for replica in self.replicas:
+            await replica.ready()
+        await hunt(what, where, *(replica.pid for replica in self.replicas))
+        for replica in self.replicas:
+            await replica.ended()
+
+    async def start(self) -> None:
+        """Start every replica that was killed."""
+        for replica in self.replicas:
+            await replica.start()
 
     async def assert_true(self) -> None:
         """Every series of every replica is what the teams did."""
@@ -93,7 +129,7 @@ async def company(folder: Path, environ: Mapping[str, str], *, replicas: int = 1
     timeout = httpx.Timeout(30, connect=5)
     async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
         serving = [
-            Replica(environ=environ, folder=folder, client=client, snapshot_after=SNAPSHOT_AFTER)
+            Replica(environ=environ, folder=folder, client=client, snapshot_after=SNAPSHOT_AFTER, forks=True)
             for _ in range(replicas)
         ]
         teams = [
@@ -133,39 +169,91 @@ async def working(founded: Company) -> AsyncIterator[None]:
 
 def assert_worth_it(founded: Company) -> None:
     """A test in which nothing was sent, killed or kept would prove nothing."""
-    assert min(team.rounds for team in founded.teams) > CRASHES // 3
+    assert min(team.rounds for team in founded.teams) > CRASHES // 10
     assert sum(replica.lives for replica in founded.replicas) > CRASHES
+    assert sum(founded.hits.values()) > 0
     assert "snapshot kept" in "".join(replica.log.read_text() for replica in founded.replicas)
 
 
+def interrupted(directory: Path) -> Iterator[str]:
+    """Yield what a kill has left half done on a volume."""
+    names = sorted(path.name for path in directory.glob("snapshot-*"))
+    if any(name.endswith(".new") for name in names):
+        yield "writing"
+    whole = [name for name in names if not name.endswith(".new")]
+    if whole:
+        position = int(whole[-1].removeprefix("snapshot-"))
+        with closing(sqlite3.connect(f"file:{directory}/journal.sqlite3?mode=ro", uri=True)) as log:
+            if log.execute("SELECT count(*) FROM entry WHERE position < ?", (position,)).fetchone()[0]:
+                yield "compacting"
+
+
 async def test_a_volume_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    async with company(tmp_path, {"DORA_STATE": f"file://{tmp_path}/state"}) as founded:
+    directory = tmp_path / "state"
+    async with company(tmp_path, {"DORA_STATE": f"file://{directory}"}) as founded:
         async with working(founded):
-            for _ in range(CRASHES):
-                await founded.crash()
+            for crash in range(CRASHES):
+                if crash % AIMED:
+                    await founded.crash(upto=0.3)
+                else:
+                    await founded.die(("writing", "compacting")[crash // AIMED % 2], directory)
+                    founded.hits.update(interrupted(directory))
+                    await founded.start()
         await founded.assert_true()
         await founded.restart()
         assert_worth_it(founded)
+        assert set(founded.hits) == {"writing", "compacting"}
 
 
 async def test_a_bucket_loses_and_repeats_nothing(tmp_path: Path) -> None:
     port = free_port()
-    with server(moto_server(port), port=port, folder=tmp_path):
+    dice = random.Random(4)  # noqa: S311 - a test that can be repeated
+    with server(moto_server(port), port=port, folder=tmp_path), IllStore(port, dice=dice) as store:
         create_bucket(port, "dora")
-        environ = {
-            "DORA_STATE": "s3://dora/state",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_REGION": "us-east-1",
-        }
+        environ = {"DORA_STATE": "s3://dora/state", **s3_environ(store.port)}
         async with company(tmp_path, environ) as founded:
+            (replica,) = founded.replicas
             async with working(founded):
-                for _ in range(CRASHES):
-                    await founded.crash(upto=1)  # a store is written ten times a second: a life needs longer
+                for crash in range(CRASHES):
+                    if crash % AIMED:
+                        await founded.crash(upto=0.6)  # a store is written ten times a second: a life needs longer
+                        continue
+                    again, which = divmod(crash // AIMED, len(MOMENTS))
+                    moment, answered = list(MOMENTS)[which], bool(again % 2)
+                    if moment not in {"taking over", "replaying"}:
+                        await replica.ready()
+                    else:
+                        await replica.kill()
+                        await replica.start()
+                    held = store.hold(MOMENTS[moment], answered=answered)
+                    await held.reached()
+                    await replica.kill()
+                    held.release()  # what was not there yet gets there now, after the death of who sent it
+                    founded.hits[moment] += 1
+                    await replica.start()
             await founded.assert_true()
             await founded.restart()
             assert_worth_it(founded)
+            assert set(founded.hits) == set(MOMENTS)
+
+
+async def no_leases(port: int) -> None:
+    """Let go what killed replicas hold for another minute: tests have none."""
+    async with Redis(port=port) as keys:
+        await keys.delete("{dora}:claim:snapshot")
+
+
+async def unfinished(port: int) -> int:
+    """Take away the snapshots that nobody will finish, as the server does by itself in time; return how many."""
+    async with Redis(port=port) as keys:
+        names = await keys.keys("{dora}:snapshot:*")
+        return int(await keys.delete(*names)) if names else 0
+
+
+async def process_of(port: int) -> int:
+    """Return the server's process id."""
+    async with Redis(port=port) as keys:
+        return int((await keys.info("server"))["process_id"])
 
 
 async def test_three_replicas_and_their_redis_lose_and_repeat_nothing(tmp_path: Path) -> None:
@@ -176,13 +264,17 @@ async def test_three_replicas_and_their_redis_lose_and_repeat_nothing(tmp_path: 
         async with company(tmp_path, {"DORA_STATE": f"redis://127.0.0.1:{port}/0"}, replicas=3) as founded:
             async with working(founded):
                 for crash in range(CRASHES):
-                    await founded.crash()
-                    if crash % 5 == 4:
+                    await no_leases(port)
+                    if crash % (2 * AIMED) == 0:
+                        await founded.die("sending", port)
+                        founded.hits["sending"] += await unfinished(port)
+                        await founded.start()
+                    elif crash % AIMED == 0:
+                        await hunt("sending", port, await process_of(port))
+                    if crash % AIMED == 0 or crash % AIMED == 3:
                         redis.close()
                         redis.enter_context(server(command, port=port, folder=tmp_path, kill=True))
-                    # A replica that is killed over a snapshot holds the lease for another minute. Tests have none.
-                    async with Redis(port=port) as keys:
-                        await keys.delete("{dora}:claim:snapshot")
+                    await founded.crash(upto=0.3)
             await founded.assert_true()
             await founded.restart()
             assert_worth_it(founded)

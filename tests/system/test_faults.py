@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contract.servers import create_bucket, free_port, moto_server, server
-from tests.system.ill_store import IllStore
+from tests.contract.servers import S3_SECRET, create_bucket, free_port, moto_server, s3_environ, server
+from tests.system.ill_store import MOMENTS, IllStore
 from tests.system.replicas import Replica, becomes
 from tests.system.teams import Team, values
 
@@ -176,13 +176,7 @@ async def test_a_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path, clie
 
 
 def bucket_at(port: int) -> dict[str, str]:
-    return {
-        "DORA_STATE": "s3://dora/state",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }
+    return {"DORA_STATE": "s3://dora/state", **s3_environ(port)}
 
 
 @pytest.fixture
@@ -223,6 +217,108 @@ async def test_who_comes_takes_a_bucket_over_and_who_was_there_stays_unready(
         await older.start()
         await older.ready()
         assert values(await older.look()) == team.truth.samples()
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["on its way", "done, and not answered yet"])
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_of_two_writers_one_goes_on_and_the_other_writes_nothing_more(
+    moment: str, *, answered: bool, tmp_path: Path, store: int, client: httpx.AsyncClient
+) -> None:
+    dice = random.Random(4)  # noqa: S311 - a test that can be repeated
+    with IllStore(store, dice=dice) as ways, IllStore(store, dice=dice) as other_ways:
+        older, newer = (
+            Replica(bucket_at(way.port), tmp_path, client, snapshot_after=20, forks=True) for way in (ways, other_ways)
+        )
+        team, stop = team_of(older), asyncio.Event()
+        async with alive(older, newer):
+            await older.start()
+            await older.ready()
+            for _ in range(3):
+                await team.do()
+            starting = moment in {"taking over", "replaying"}
+            if starting:
+                await older.kill()
+            held = ways.hold(MOMENTS[moment], answered=answered)
+            if starting:
+                await older.start()
+            working = asyncio.create_task(team.work(stop))
+            await held.reached()
+            await newer.start()
+            await newer.ready()
+            # Whoever's fence is the last one has taken over, whoever was started last.
+            fenced, owner = (newer, older) if moment == "taking over" and not answered else (older, newer)
+            team.where = lambda: owner.url
+            held.release()
+            if starting:
+                await older.ready()  # it has read all there was until its fence, and knows of nothing behind it
+            rounds = team.rounds
+            await becomes(partial(_has_done, team, rounds + 3))
+            assert not await team_of(fenced, number=2).next_round()[0].send(client, fenced.url)
+            await unready(fenced)
+
+            changes = (ways if fenced is older else other_ways).changes
+            before, shown = changes.copy(), await fenced.text()
+            await becomes(partial(_has_done, team, rounds + 12))  # long enough for snapshots and what they delete
+            for one in team_of(fenced, number=3).next_round():
+                assert not await one.send(client, fenced.url)
+            assert not await fenced.is_ready()
+            assert await fenced.text() == shown
+            assert changes == before
+            stop.set()
+            await working
+            assert values(await owner.look()) == team.truth.samples()
+            assert await fenced.stop() == 0
+            await fenced.start()
+            await fenced.ready()
+            assert values(await fenced.look()) == team.truth.samples()
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_a_store_that_refuses_is_told_to_senders_and_heals(
+    status: int, tmp_path: Path, store: int, client: httpx.AsyncClient
+) -> None:
+    with IllStore(store, dice=random.Random(4)) as ill:  # noqa: S311 - a test that can be repeated
+        replica = Replica(bucket_at(ill.port), tmp_path, client, snapshot_after=20)
+        team, stop = team_of(replica), asyncio.Event()
+        async with alive(replica):
+            ill.refuses = status
+            await replica.start()
+            await becomes(partial(_refused, ill, 3))
+            assert not await replica.is_ready()
+            assert (await client.get(f"{replica.url}/healthz")).is_success
+            ill.refuses = None
+            await replica.ready()
+
+            working = asyncio.create_task(team.work(stop))
+            for time in range(1, 3):
+                await becomes(partial(_has_done, team, 6 * time))
+                ill.refuses = status
+                await unready(replica)
+                shown, already = await replica.text(), ill.refused
+                for one in team_of(replica, number=100 + time).next_round():
+                    answer = await client.post(replica.url + one.path, content=one.body, headers=one.headers)
+                    assert answer.status_code == 503
+                    assert int(answer.headers["Retry-After"]) > 0
+                await becomes(partial(_refused, ill, already + 3))
+                assert not await replica.is_ready()
+                assert await replica.text() == shown
+                ill.refuses = None
+                await replica.ready()
+            stop.set()
+            await working
+            assert team.lost > 0
+            assert values(await replica.look()) == team.truth.samples()
+            await replica.kill()
+            await replica.start()
+            await replica.ready()
+            assert values(await replica.look()) == team.truth.samples()
+            log = replica.log.read_text()
+            assert str(status) in log, "the operator reads why"
+            assert S3_SECRET not in log
+
+
+async def _refused(ill: IllStore, times: int) -> bool:
+    return ill.refused >= times
 
 
 async def test_a_store_whose_answers_are_lost_loses_and_repeats_nothing(

@@ -20,7 +20,7 @@ from dora.adapters.journal.bucket import Bucket
 from dora.adapters.journal.objects import Objects
 from dora.ports import StateTaken, Unavailable
 from tests.contract.journals import entry, opened, settle, snapshot
-from tests.contract.servers import azurite, create_bucket, create_container, free_port, moto_server, server
+from tests.contract.servers import azurite, create_bucket, create_container, free_port, moto_server, s3_environ, server
 
 
 @pytest.fixture(scope="module")
@@ -180,13 +180,7 @@ async def run(url: str, environ: Mapping[str, str]) -> bytes:
 
 @pytest.mark.system
 async def test_an_s3_url_takes_its_credentials_and_endpoint_from_the_environment(port: int) -> None:
-    environ = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }
-    assert await run(f"s3://dora/{token_hex(4)}/state/", environ) == b"0 1 "
+    assert await run(f"s3://dora/{token_hex(4)}/state/", s3_environ(port)) == b"0 1 "
 
 
 @pytest.mark.system
