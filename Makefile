@@ -93,7 +93,7 @@ record: $(VENV)/.dev ## Compare the recordings of GitHub's API with the live one
 
 system: $(VENV)/.dev ## Run what starts processes: the service, promtool, Redis, an S3, a browser (needs these programs, and npm)
 	npm ci --prefix tests/system/browser --ignore-scripts --no-audit --no-fund
-	$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m system $(PYTEST_ARGS)
 
 # docs/performance.md says what the figures mean. Some: .venv/bin/python -m benchmarks NAME...
 bench: $(VENV)/.dev ## Measure, as ratios against a baseline in the same run (some twenty minutes)

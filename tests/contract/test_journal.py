@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import subprocess
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from secrets import token_bytes, token_hex
 
 import pytest
-from obstore.store import AzureStore, MemoryStore, S3Store
+from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
 from dora.adapters.journal import Memory
 from dora.ports import StateDamaged, StateTaken, Unavailable
+from tests.contract.gcs import TOKEN, gcs_server
 from tests.contract.journals import BucketState, RedisState, State, VolumeState, entry, large, opened, settle, snapshot
 from tests.contract.servers import (
     azurite,
@@ -32,16 +35,22 @@ ACCOUNT = "tests"
 ACCOUNT_KEY = b64encode(token_bytes(64)).decode()
 
 HERE = ["volume", "bucket", "fake"]
-SERVERS = [pytest.param(name, marks=pytest.mark.system) for name in ("redis", "s3", "azure")]
+REDISES = [pytest.param(name, marks=pytest.mark.system) for name in ("redis", "redis-6.2", "valkey")]
+STORES = [pytest.param(name, marks=pytest.mark.system) for name in ("s3", "azure", "gcs")]
+SERVERS = [*REDISES, *STORES]
 FILLING = ["bucket", "fake", pytest.param("tmpfs", marks=pytest.mark.system), *SERVERS]
 
 
 @pytest.fixture(scope="session")
-def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder = tmp_path_factory.mktemp("redis")
-    port = free_port()
-    with server(redis_server(folder, port=port), port=port, folder=folder):
-        yield port
+def redis_ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], int]]:
+    with ExitStack() as servers:
+
+        @cache
+        def port_of(kind: str) -> int:
+            folder, port = tmp_path_factory.mktemp("redis"), free_port()
+            return servers.enter_context(server(redis_server(folder, port=port, kind=kind), port=port, folder=folder))
+
+        yield port_of
 
 
 @pytest.fixture(scope="session")
@@ -55,17 +64,26 @@ def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 def azure_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
     accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{ACCOUNT_KEY}"}
-    with server(azurite(port), port=port, folder=tmp_path_factory.mktemp("azurite"), environ=accounts):
+    # Asked to end, it waits for a minute or two first; it keeps nothing anyway.
+    with server(azurite(port), port=port, folder=tmp_path_factory.mktemp("azurite"), environ=accounts, kill=True):
+        yield port
+
+
+@pytest.fixture(scope="session")
+def gcs_port() -> Iterator[int]:
+    with gcs_server() as port:
         yield port
 
 
 @pytest.fixture
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
-    return FakeState() if request.param == "fake" else make_state(request, request.param, tmp_path)
+    return make_state(request, request.param, tmp_path)
 
 
 def make_state(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> State:
     match kind:
+        case "fake":
+            return FakeState()
         case "volume":
             return VolumeState(tmp_path / "state")
         case "tmpfs":
@@ -76,17 +94,14 @@ def make_state(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Sta
             return VolumeState(folder / "state")
         case "bucket":
             return BucketState(MemoryStore())
-        case "redis":
-            return RedisState(request.getfixturevalue("redis_port"), token_hex(4))
-        case "s3":
-            port = request.getfixturevalue("s3_port")
-            return BucketState(s3(port, bucket=f"dora-{token_hex(4)}"))
-        case _:
-            port = request.getfixturevalue("azure_port")
-            return BucketState(azure(port, container=f"dora-{token_hex(4)}"))
+        case "redis" | "redis-6.2" | "valkey":
+            return RedisState(request.getfixturevalue("redis_ports")(kind), token_hex(4))
+    makers: dict[str, Callable[[int, str], GCSStore | S3Store | AzureStore]] = {"gcs": gcs, "s3": s3, "azure": azure}
+    make = makers[kind]
+    return BucketState(make(request.getfixturevalue(f"{kind}_port"), f"dora-{token_hex(4)}"))
 
 
-def s3(port: int, *, bucket: str) -> S3Store:
+def s3(port: int, bucket: str) -> S3Store:
     endpoint = f"http://127.0.0.1:{port}"
     create_bucket(port, bucket)
     return S3Store(
@@ -103,13 +118,22 @@ def s3(port: int, *, bucket: str) -> S3Store:
     )
 
 
-def azure(port: int, *, container: str) -> AzureStore:
+def azure(port: int, container: str) -> AzureStore:
     create_container(port, ACCOUNT, ACCOUNT_KEY, container)
     endpoint = f"http://127.0.0.1:{port}/{ACCOUNT}"
     return AzureStore(
         container,
         prefix="some/prefix",
         config={"account_name": ACCOUNT, "account_key": ACCOUNT_KEY, "endpoint": endpoint},
+        client_options={"allow_http": True},
+    )
+
+
+def gcs(port: int, bucket: str) -> GCSStore:
+    return GCSStore(
+        bucket,
+        prefix="some/prefix",
+        config={"base_url": f"http://127.0.0.1:{port}", "bearer_token": TOKEN},
         client_options={"allow_http": True},
     )
 
@@ -365,7 +389,7 @@ async def test_a_second_process_is_refused_by_a_volume(tmp_path: Path) -> None:
     await second.close()
 
 
-@pytest.mark.parametrize("state", ["bucket", *SERVERS[1:]], indirect=True)
+@pytest.mark.parametrize("state", ["bucket", *STORES], indirect=True)
 async def test_a_newcomer_takes_a_bucket_over_for_good(state: State) -> None:
     older, newer = state.journal(), state.journal()
     await opened(older)
@@ -383,7 +407,7 @@ async def test_a_newcomer_takes_a_bucket_over_for_good(state: State) -> None:
     assert await opened(last) == (None, [entry(1), entry(3)])
 
 
-@pytest.mark.parametrize("state", ["fake", *SERVERS[:1]], indirect=True)
+@pytest.mark.parametrize("state", ["fake", *REDISES], indirect=True)
 async def test_replicas_see_one_log(state: State) -> None:
     one, two = state.journal(), state.journal()
     await opened(one)
@@ -397,7 +421,7 @@ async def test_replicas_see_one_log(state: State) -> None:
     await two.close()
 
 
-@pytest.mark.parametrize("state", ["fake", *SERVERS[:1]], indirect=True)
+@pytest.mark.parametrize("state", ["fake", *REDISES], indirect=True)
 async def test_a_claim_is_one_replicas_until_it_gives_it_back(state: State) -> None:
     one, two = state.journal(), state.journal()
     assert await one.claim("work", lease=60_000_000)

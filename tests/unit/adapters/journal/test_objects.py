@@ -186,7 +186,7 @@ async def test_an_s3_url_takes_its_credentials_and_endpoint_from_the_environment
 @pytest.mark.system
 async def test_an_azure_url_takes_its_account_from_the_environment(tmp_path: Path) -> None:
     port, key = free_port(), b64encode(token_bytes(64)).decode()
-    with server(azurite(port), port=port, folder=tmp_path, environ={"AZURITE_ACCOUNTS": f"tests:{key}"}):
+    with server(azurite(port), port=port, folder=tmp_path, environ={"AZURITE_ACCOUNTS": f"tests:{key}"}, kill=True):
         create_container(port, "tests", key, "dora")
         environ = {
             "AZURE_STORAGE_ACCOUNT_NAME": "tests",
