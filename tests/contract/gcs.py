@@ -105,11 +105,21 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def gcs_environ(port: int) -> dict[str, str]:
+    """Return what the environment says about a bucket at this server."""
+    return {"GOOGLE_BASE_URL": f"http://127.0.0.1:{port}", "GOOGLE_BEARER_TOKEN": TOKEN}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    """Connections that wait to be accepted: a replay opens many at once."""
+
+
 @contextmanager
 def gcs_server() -> Iterator[int]:
     """Serve until the block ends; yields the port."""
-    served = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"buckets": Buckets()}))
-    served.daemon_threads = True
+    served = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"buckets": Buckets()}))
     thread = Thread(target=served.serve_forever, daemon=True)
     thread.start()
     try:

@@ -14,12 +14,13 @@ import pytest
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 from redis import Redis
 
+from dora.adapters.journal import Memory
 from dora.adapters.journal.bucket import Bucket
 from dora.adapters.journal.objects import Objects
 from dora.adapters.journal.redis import Stream
 from dora.adapters.journal.volume import Volume
 from dora.domain.facts import DeploymentFinished, Environment, Repository, RepositorySeen, Result
-from dora.ports import Entry, Journal, Snapshot, Unavailable
+from dora.ports import Entry, Journal, Snapshot, StateTaken, Unavailable
 from tests.fakes.journal import FakeState
 
 
@@ -70,12 +71,19 @@ async def settle(journal: Journal, *, patience: float = 20) -> list[Entry]:
             found += unseen
 
 
+class MemoryState:
+    """Nothing: what a process forgets, and no other sees."""
+
+    def journal(self) -> Memory:
+        return Memory()
+
+
 class VolumeState:
     """A directory.
 
-    Every state has `journal`, what another process would open; `crashed`, the state as it is found when the process
-    that has it open is killed now; `full`, within which nothing can be kept; `damage`, which changes a byte of the
-    newest entry; and `size`, how many entries (or segments) are kept.
+    Every state that keeps anything has `journal`, what another process would open; `crashed`, the state as it is found
+    when the process that has it open is killed now; `full`, within which nothing can be kept; `damage`, which changes
+    a byte of the newest entry; and `size`, how many entries (or segments) are kept.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -212,3 +220,26 @@ class RedisState:
 
 
 State: TypeAlias = VolumeState | BucketState | RedisState | FakeState
+
+
+class Process:
+    """A process that writes as the port asks for, beside others perhaps, and remembers what it applied."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.applied: list[Entry] = []
+        self.acknowledged: list[Entry] = []
+        self.refused: StateTaken | None = None
+
+    async def work(self, *numbers: int, opens: bool = True) -> None:
+        """Append one entry after the other, until all are kept or somebody else has the state."""
+        try:
+            if opens:
+                self.applied += (await opened(self.journal))[1]
+            for number in numbers:
+                own = [entry(number)]
+                self.applied += [*await self.journal.append(own), *own]
+                self.acknowledged += own
+                await asyncio.sleep(0)
+        except StateTaken as refused:
+            self.refused = refused

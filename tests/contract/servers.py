@@ -99,10 +99,33 @@ def s3_environ(port: int) -> dict[str, str]:
     }
 
 
-def azurite(port: int) -> list[str | Path]:
-    """Return the command of an Azure Blob Storage; its account comes from `AZURITE_ACCOUNTS`."""
+ACCOUNT = "tests"
+
+
+@contextmanager
+def azurite_server(port: int, key: str, *, folder: Path) -> Iterator[None]:
+    """Run an Azure Blob Storage that knows one account."""
     program = _brought("azurite/node_modules/.bin/azurite-blob")
-    return [program, "--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--blobPort", str(port)]
+    command: list[str | Path] = [
+        program,
+        "--inMemoryPersistence",
+        "--skipApiVersionCheck",
+        "--silent",
+        "--blobPort",
+        str(port),
+    ]
+    # Asked to end, it waits for a minute or two first; it keeps nothing anyway.
+    with server(command, port=port, folder=folder, environ={"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}, kill=True):
+        yield
+
+
+def azure_environ(port: int, key: str) -> dict[str, str]:
+    """Return what the environment says about a container at an Azure on this machine."""
+    return {
+        "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
+        "AZURE_STORAGE_ACCOUNT_KEY": key,
+        "AZURE_STORAGE_ENDPOINT": f"http://127.0.0.1:{port}/{ACCOUNT}",
+    }
 
 
 def ceph(port: int) -> list[str | Path]:
@@ -125,17 +148,17 @@ exec chroot "$0" radosgw -f -n client.rgw "$@" --rgw-frontends="beast endpoint=1
     return ["unshare", "--mount", "sh", "-c", program, root, f"ceph-{port}", S3_SECRET]
 
 
-def create_container(port: int, account: str, key: str, container: str) -> None:
+def create_container(port: int, key: str, container: str) -> None:
     """Create a container; https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key."""
     headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
     named = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()))
-    text = "PUT" + "\n" * 12 + f"{named}/{account}/{account}/{container}\nrestype:container"
+    text = "PUT" + "\n" * 12 + f"{named}/{ACCOUNT}/{ACCOUNT}/{container}\nrestype:container"
     signature = b64encode(hmac.digest(b64decode(key), text.encode(), "sha256")).decode()
     connection = HTTPConnection("127.0.0.1", port)
     connection.request(
         "PUT",
-        f"/{account}/{container}?restype=container",
-        headers={**headers, "Authorization": f"SharedKey {account}:{signature}"},
+        f"/{ACCOUNT}/{container}?restype=container",
+        headers={**headers, "Authorization": f"SharedKey {ACCOUNT}:{signature}"},
     )
     answer = connection.getresponse()
     assert answer.status == 201, answer.read()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -16,12 +17,24 @@ from secrets import token_bytes, token_hex
 import pytest
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
-from dora.adapters.journal import Memory
 from dora.ports import StateDamaged, StateTaken, Unavailable
 from tests.contract.gcs import TOKEN, gcs_server
-from tests.contract.journals import BucketState, RedisState, State, VolumeState, entry, large, opened, settle, snapshot
+from tests.contract.journals import (
+    BucketState,
+    MemoryState,
+    Process,
+    RedisState,
+    State,
+    VolumeState,
+    entry,
+    large,
+    opened,
+    settle,
+    snapshot,
+)
 from tests.contract.servers import (
-    azurite,
+    ACCOUNT,
+    azurite_server,
     create_bucket,
     create_container,
     free_port,
@@ -31,7 +44,6 @@ from tests.contract.servers import (
 )
 from tests.fakes.journal import FakeState
 
-ACCOUNT = "tests"
 ACCOUNT_KEY = b64encode(token_bytes(64)).decode()
 
 HERE = ["volume", "bucket", "fake"]
@@ -63,9 +75,7 @@ def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture(scope="session")
 def azure_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
-    accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{ACCOUNT_KEY}"}
-    # Asked to end, it waits for a minute or two first; it keeps nothing anyway.
-    with server(azurite(port), port=port, folder=tmp_path_factory.mktemp("azurite"), environ=accounts, kill=True):
+    with azurite_server(port, ACCOUNT_KEY, folder=tmp_path_factory.mktemp("azurite")):
         yield port
 
 
@@ -76,29 +86,30 @@ def gcs_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
-    return make_state(request, request.param, tmp_path)
+def small(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def make_state(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> State:
-    match kind:
-        case "fake":
-            return FakeState()
+@pytest.fixture
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> State | MemoryState:
+    match request.param:
+        case "memory" | "fake":
+            return MemoryState() if request.param == "memory" else FakeState()
         case "volume":
             return VolumeState(tmp_path / "state")
         case "tmpfs":
-            folder = tmp_path / "small"
-            folder.mkdir()
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
-            request.addfinalizer(lambda: subprocess.run(["umount", "--lazy", folder], check=True))
-            return VolumeState(folder / "state")
+            return VolumeState(request.getfixturevalue("small") / "state")
         case "bucket":
             return BucketState(MemoryStore())
         case "redis" | "redis-6.2" | "valkey":
-            return RedisState(request.getfixturevalue("redis_ports")(kind), token_hex(4))
+            return RedisState(request.getfixturevalue("redis_ports")(request.param), token_hex(4))
     makers: dict[str, Callable[[int, str], GCSStore | S3Store | AzureStore]] = {"gcs": gcs, "s3": s3, "azure": azure}
-    make = makers[kind]
-    return BucketState(make(request.getfixturevalue(f"{kind}_port"), f"dora-{token_hex(4)}"))
+    make = makers[request.param]
+    return BucketState(make(request.getfixturevalue(f"{request.param}_port"), f"dora-{token_hex(4)}"))
 
 
 def s3(port: int, bucket: str) -> S3Store:
@@ -119,7 +130,7 @@ def s3(port: int, bucket: str) -> S3Store:
 
 
 def azure(port: int, container: str) -> AzureStore:
-    create_container(port, ACCOUNT, ACCOUNT_KEY, container)
+    create_container(port, ACCOUNT_KEY, container)
     endpoint = f"http://127.0.0.1:{port}/{ACCOUNT}"
     return AzureStore(
         container,
@@ -141,15 +152,60 @@ def gcs(port: int, bucket: str) -> GCSStore:
 keeping = pytest.mark.parametrize("state", [*HERE, *SERVERS], indirect=True)
 
 
-async def test_memory_numbers_what_it_is_given_and_keeps_nothing() -> None:
-    journal = Memory()
-    assert await opened(journal) == (None, [])
-    assert await journal.append([entry(1), entry(2)]) == ()
-    await journal.snapshot(snapshot(2))
-    assert (journal.position, journal.poll, await journal.claim("work", lease=1)) == (2, None, True)
-    await journal.release("work")
+async def test_memory_keeps_nothing() -> None:
+    journal = MemoryState().journal()
+    await opened(journal)
+    await journal.append([entry(1)])
+    await journal.snapshot(snapshot(1))
     await journal.close()
-    assert await opened(Memory()) == (None, [])
+    assert await opened(MemoryState().journal()) == (None, [])
+
+
+@pytest.mark.parametrize("state", ["memory", *HERE, *SERVERS], indirect=True)
+async def test_a_journal_numbers_what_it_is_given(state: State | MemoryState) -> None:
+    journal = state.journal()
+    assert journal.pace >= 0
+    assert journal.poll is None or journal.poll > 0
+    assert await opened(journal) == (None, [])
+    assert journal.position == 0
+    assert not await journal.append([entry(1), entry(2)])
+    assert journal.position == 2
+    assert not await journal.append(())
+    assert await journal.claim("work", lease=60_000_000)
+    await journal.release("work")
+    await journal.snapshot(snapshot(2))
+    assert not await journal.append([entry(3)])
+    assert journal.position == 3
+    for _ in range(2):
+        await journal.close()
+
+
+@keeping
+async def test_of_processes_that_write_at_once_one_history_remains(state: State) -> None:
+    """The newcomer is refused, or the older one is, or both go on: what was acknowledged is there, once, in order."""
+    older, newer = Process(state.journal()), Process(state.journal())
+    await older.work(1, 2)
+    await asyncio.gather(older.work(*range(10, 30), opens=False), newer.work(*range(40, 60)))
+    assert None in {older.refused, newer.refused}, "one goes on"
+    for _ in range(2):  # for good
+        if newer.refused is not None:
+            with pytest.raises(StateTaken):
+                await newer.journal.open()
+        if older.refused is not None:
+            with pytest.raises(StateTaken):
+                await older.journal.append([entry(99)])
+            with pytest.raises(StateTaken):
+                await older.journal.snapshot(snapshot(1))
+    await older.journal.close()
+    await newer.journal.close()
+
+    last = state.journal()
+    _, history = await opened(last)
+    await last.close()
+    for process in (older, newer):
+        assert [one for one in history if one in process.acknowledged] == process.acknowledged
+        assert process.applied == history[: len(process.applied)]
+    assert len(older.acknowledged + newer.acknowledged) == len(history)
 
 
 @keeping

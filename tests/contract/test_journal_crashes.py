@@ -7,14 +7,27 @@ import json
 import os
 import random
 import sys
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
+from secrets import token_bytes
 
 import pytest
 
-from tests.contract.servers import create_bucket, free_port, moto_server, redis_server, s3_environ, server
+from tests.contract.gcs import gcs_environ, gcs_server
+from tests.contract.servers import (
+    azure_environ,
+    azurite_server,
+    create_bucket,
+    create_container,
+    free_port,
+    moto_server,
+    redis_server,
+    s3_environ,
+    server,
+)
 
 pytestmark = pytest.mark.system
 
@@ -76,16 +89,29 @@ async def test_a_volume_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     assert await lives(f"file://{tmp_path}/state")
 
 
-async def test_a_bucket_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+async def test_an_s3_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     port = free_port()
     with server(moto_server(port), port=port, folder=tmp_path):
         create_bucket(port, "dora")
         assert await lives("s3://dora/state", s3_environ(port))
 
 
-async def test_three_replicas_and_their_redis_keep_what_they_acknowledged(tmp_path: Path) -> None:
+async def test_an_azure_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    port, key = free_port(), b64encode(token_bytes(64)).decode()
+    with azurite_server(port, key, folder=tmp_path):
+        create_container(port, key, "dora")
+        assert await lives("az://dora/state", azure_environ(port, key))
+
+
+async def test_a_google_bucket_keeps_what_it_acknowledged() -> None:
+    with gcs_server() as port:
+        assert await lives("gs://dora/state", gcs_environ(port))
+
+
+@pytest.mark.parametrize("kind", ["redis", "redis-6.2", "valkey"])
+async def test_three_replicas_and_their_redis_keep_what_they_acknowledged(kind: str, tmp_path: Path) -> None:
     port = free_port()
-    command = redis_server(tmp_path, port=port)
+    command = redis_server(tmp_path, port=port, kind=kind)
     url = f"redis://127.0.0.1:{port}/0"
     dice = random.Random(20)  # noqa: S311 - a test that can be repeated
     history: list[list[int]] = []

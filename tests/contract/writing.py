@@ -10,8 +10,6 @@ import json
 import sys
 from contextlib import suppress
 
-from obstore.store import S3Store
-
 from dora.adapters.journal import journal
 from dora.adapters.journal.bucket import Bucket
 from dora.adapters.journal.objects import Objects
@@ -39,10 +37,8 @@ def numbers(kept: Entry) -> list[int]:
 
 def at(url: str) -> Journal:
     """Return the journal; a bucket without a pace, so that more is written until the kill."""
-    if url.startswith("s3:"):
-        bucket, _, prefix = url.removeprefix("s3://").partition("/")
-        store = S3Store(bucket, prefix=prefix, client_options={"allow_http": True})
-        return Bucket(Objects(store, place=url), place=url, pace=0)
+    if url.startswith(("s3:", "gs:", "az:")):
+        return Bucket(Objects.at(url), place=url, pace=0)
     return journal(url)
 
 

@@ -67,8 +67,7 @@ class IllStore:
         self._dice = dice
         self._turn = Lock()
         self._end = Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"ill": self, "store": real}))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"ill": self, "store": real}))
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
 
     @property
@@ -129,6 +128,12 @@ class IllStore:
     def wait(self) -> None:
         """Let an answer be late."""
         self._end.wait(STALL_SECONDS)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    """Connections that wait to be accepted: a replay opens many at once."""
 
 
 class _Handler(BaseHTTPRequestHandler):

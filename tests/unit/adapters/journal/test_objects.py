@@ -19,8 +19,18 @@ from obstore.store import MemoryStore, S3Store
 from dora.adapters.journal.bucket import Bucket
 from dora.adapters.journal.objects import Objects
 from dora.ports import StateTaken, Unavailable
+from tests.contract.gcs import gcs_environ, gcs_server
 from tests.contract.journals import entry, opened, settle, snapshot
-from tests.contract.servers import azurite, create_bucket, create_container, free_port, moto_server, s3_environ, server
+from tests.contract.servers import (
+    azure_environ,
+    azurite_server,
+    create_bucket,
+    create_container,
+    free_port,
+    moto_server,
+    s3_environ,
+    server,
+)
 
 
 @pytest.fixture(scope="module")
@@ -186,14 +196,14 @@ async def test_an_s3_url_takes_its_credentials_and_endpoint_from_the_environment
 @pytest.mark.system
 async def test_an_azure_url_takes_its_account_from_the_environment(tmp_path: Path) -> None:
     port, key = free_port(), b64encode(token_bytes(64)).decode()
-    with server(azurite(port), port=port, folder=tmp_path, environ={"AZURITE_ACCOUNTS": f"tests:{key}"}, kill=True):
-        create_container(port, "tests", key, "dora")
-        environ = {
-            "AZURE_STORAGE_ACCOUNT_NAME": "tests",
-            "AZURE_STORAGE_ACCOUNT_KEY": key,
-            "AZURE_STORAGE_ENDPOINT": f"http://127.0.0.1:{port}/tests",
-        }
-        assert await run("az://dora/state", environ) == b"0 1 "
+    with azurite_server(port, key, folder=tmp_path):
+        create_container(port, key, "dora")
+        assert await run("az://dora/state", azure_environ(port, key)) == b"0 1 "
+
+
+async def test_a_google_url_takes_its_token_from_the_environment() -> None:
+    with gcs_server() as port:
+        assert await run("gs://dora/state", gcs_environ(port)) == b"0 1 "
 
 
 async def test_an_extra_that_is_not_installed_is_named() -> None:
