@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections import deque
 from contextlib import suppress
 from secrets import token_hex
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from attrs import frozen
 
@@ -68,7 +68,7 @@ class _Segment:
 
 
 class _Moved(Exception):
-    """The snapshot was replaced while it was being read: read the new one."""
+    """What was to be read is deleted, for another process has put a newer snapshot in its place."""
 
 
 class Bucket:
@@ -195,6 +195,9 @@ class Bucket:
                         f"{self._place}: the store does not enforce create-only writes (it overwrote an object); two "
                         "processes could write at once, so none does"
                     )
+                # Whoever was asleep since it listed the log may have found a number free that is deleted already.
+                if await self._is_covered(number):
+                    raise _Moved
                 self._next = number + 1
                 return list(range(base + 1, number + 1))
             number += 1  # another process wrote at this moment: that is history now
@@ -211,12 +214,20 @@ class Bucket:
         key = _key("log", number)
         sealed = await self._store.read(key)
         if sealed is None:
+            if await self._is_covered(number):
+                raise _Moved
             raise Unavailable(f"{self._place}/{key}: said to be there, and is not")
         return sealed
 
+    async def _is_covered(self, number: int) -> bool:
+        return number <= max(await self._numbers("snapshot"), default=0)
+
     async def _fetch(self) -> None:
         numbers = self._unread[:_AHEAD]
-        read = await asyncio.gather(*(self._read(number) for number in numbers))
+        try:
+            read = await asyncio.gather(*(self._read(number) for number in numbers))
+        except _Moved:
+            self._taken(numbers[0])
         for number, sealed in zip(numbers, read, strict=True):
             try:
                 self._unseen += self._opened(number, sealed)
@@ -253,7 +264,11 @@ class Bucket:
 
     async def _settle(self, segment: _Segment) -> tuple[Entry, ...]:
         self._wrote_at = asyncio.get_running_loop().time()
-        if not await self._created(segment.number, segment.sealed):
+        try:
+            created = await self._created(segment.number, segment.sealed)
+        except _Moved:
+            created = False
+        if not created:
             self._taken(segment.number)
         self._pending = None
         self._next += 1
@@ -295,7 +310,11 @@ class Bucket:
         if stale:
             await self._store.delete(stale)
 
-    def _taken(self, number: int) -> None:
+    def _taken(self, number: int) -> NoReturn:
+        if self._reader:
+            raise Unavailable(
+                f"{self._place}: the process that writes it deleted segment {number} meanwhile; try again"
+            )
         self._refusal = StateTaken(f"{self._place}: another process has taken this state over (segment {number})")
         raise self._refusal
 

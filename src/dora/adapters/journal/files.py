@@ -31,7 +31,10 @@ class Mark:
         """Create the file with position 0, if there is none."""
         if not self._path.exists():
             fresh = self._path.with_suffix(".new")
-            fresh.write_bytes(_slot(0) * 2)
+            with fresh.open("wb") as file:
+                file.write(_slot(0) * 2)
+                file.flush()
+                os.fsync(file.fileno())  # else a power cut may leave the name without the content: damage
             fresh.rename(self._path)
 
     def read(self) -> int:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dora.adapters.journal.bucket import Bucket
+from dora.adapters.journal.bucket import Bucket, Store
 from dora.domain.facts import Repository, RepositorySeen
 from dora.ports import Entry, Snapshot, StateDamaged, StateTaken, Unavailable
 
@@ -82,7 +82,7 @@ def entry(number: int) -> Entry:
 class Process:
     """A process that uses a journal as its port asks for, and remembers what it has applied."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Store) -> None:
         self.journal = Bucket(objects, place="bucket", pace=0)
         self.applied: list[int] = []
         self.acknowledged: list[int] = []
@@ -183,6 +183,100 @@ async def test_a_process_that_was_asleep_through_takeovers_and_snapshots_still_f
     assert objects.numbers()[:2] == [1, 3]
     assert len(objects.numbers()) <= 4
     assert len(objects.numbers("snapshot")) == 2
+
+
+class Stopped:
+    """A way to the objects on which the first write waits until it is told to go on."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self.met, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def create(self, key: str, body: bytes) -> bool:
+        self.met.set()
+        await self.goes_on.wait()
+        return await self.objects.create(key, body)
+
+    async def read(self, key: str) -> bytes | None:
+        return await self.objects.read(key)
+
+    async def names(self, folder: str, *, after: str | None = None) -> list[str]:
+        return await self.objects.names(folder, after=after)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        await self.objects.delete(keys)
+
+
+@pytest.mark.parametrize("behind_a_snapshot", [False, True])
+async def test_who_fell_asleep_while_taking_over_does_not_do_so_where_everything_is_deleted_already(
+    *, behind_a_snapshot: bool
+) -> None:
+    objects = Objects()
+    awake = Process(objects)
+    await awake.open()
+    await awake.append(1)
+    if behind_a_snapshot:
+        await awake.snapshot()
+    way = Stopped(objects)
+    sleeper = Process(way)
+    opening = asyncio.create_task(sleeper.open())
+    await way.met.wait()
+    for number in range(2, 20):
+        await awake.append(number)
+        await awake.snapshot()
+    way.goes_on.set()
+    await opening
+    with pytest.raises(StateTaken):
+        await awake.append(99)
+    await sleeper.append(20)
+    last = Process(objects)
+    await last.open()
+    assert last.applied == sleeper.applied == list(range(1, 21))
+
+
+async def test_who_reads_what_is_deleted_meanwhile_is_told_that_others_went_on() -> None:
+    objects = Objects()
+    slow = Process(objects)
+    await slow.open()
+    for number in range(3):
+        await slow.append(number)
+    slow = Process(objects)
+    assert await slow.journal.open() is None
+    newer = Process(objects)
+    await newer.open()
+    for number in range(3, 6):
+        await newer.append(number)
+        await newer.snapshot()
+    for _ in range(2):
+        with pytest.raises(StateTaken, match="another process has taken this state over"):
+            await anext(slow.journal.replay())
+    with pytest.raises(StateTaken):
+        await slow.append(99)
+
+
+async def test_a_reader_of_what_is_deleted_meanwhile_is_told_to_try_again() -> None:
+    objects = await filled()
+    reader = Bucket(objects, place="bucket", reader=True)
+    await reader.open()
+    writer = Process(objects)
+    await writer.open()
+    for number in (5, 6):
+        await writer.append(number)
+        await writer.snapshot()
+    with pytest.raises(Unavailable, match="try again"):
+        await anext(reader.replay())
+    with pytest.raises(StopAsyncIteration):
+        await reader.open()
+        await anext(reader.replay())
+
+
+async def test_a_segment_that_is_gone_and_in_no_snapshot_is_not_taken_for_a_takeover() -> None:
+    objects = await filled()
+    process = Process(objects)
+    await process.journal.open()
+    del objects.held["log/00000000000000000004"]
+    with pytest.raises(Unavailable, match="log/00000000000000000004: said to be there, and is not"):
+        await anext(process.journal.replay())
 
 
 async def test_nothing_is_asked_of_the_store_when_there_is_nothing_to_keep() -> None:
