@@ -24,6 +24,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from dora.adapters.journal import redis_scripts as scripts
 from dora.adapters.journal.codec import Codec, checksum
 from dora.adapters.journal.envelope import pack, unpack
 from dora.domain.instant import MICROSECONDS
@@ -45,53 +46,9 @@ _OLDEST = (6, 2)  # XTRIM MINID and exclusive ranges
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 5.0  # seconds without an answer after which a connection counts as lost
 
-_APPEND = """
-local known = tonumber(ARGV[1])
-local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-local last = top and tonumber(string.match(top[1], '^%d+')) or 0
-if last < known then return {'short', last} end
-if known > 0 then
-  local mine = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
-  if not mine then return {'trimmed', last} end
-  for i = 1, #mine[2], 2 do
-    if mine[2][i] == 's' and mine[2][i + 1] ~= ARGV[2] then return {'other', last} end
-  end
-end
-if ARGV[4] == '1' then redis.call('SET', KEYS[2], ARGV[1]) end
-local unseen = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[3])
-if #unseen == tonumber(ARGV[3]) then return {'more', last, unseen} end
-for i = 5, #ARGV, 2 do
-  last = last + 1
-  redis.call('XADD', KEYS[1], last .. '-0', 'e', ARGV[i], 's', ARGV[i + 1])
-end
-return {'kept', last, unseen}
-"""
 
-_SWAP = """
-if redis.call('LLEN', KEYS[3]) ~= tonumber(ARGV[3]) then return 0 end
-local there = redis.call('LINDEX', KEYS[2], 0)
-if there and tonumber(there) >= tonumber(ARGV[1]) then
-  redis.call('DEL', KEYS[3])
-  return 1
-end
-redis.call('RENAME', KEYS[3], KEYS[2])
-redis.call('PERSIST', KEYS[2])
-local keep = math.min(tonumber(there or '0'), tonumber(ARGV[1]) - tonumber(ARGV[2]))
-if keep > 1 then redis.call('XTRIM', KEYS[1], 'MINID', '~', keep .. '-0') end
-return 1
-"""
-
-_CLAIM = """
-if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 1
-"""
-
-_RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-return 1
-"""
+class _Trimmed(Exception):
+    """The entry that the snapshot ends with is not in the log any more."""
 
 
 class Stream:
@@ -119,10 +76,10 @@ class Stream:
             socket_timeout=_PATIENCE,
             socket_connect_timeout=_PATIENCE,
         )
-        self._append = self._client.register_script(_APPEND)
-        self._swap = self._client.register_script(_SWAP)
-        self._hold = self._client.register_script(_CLAIM)
-        self._giveback = self._client.register_script(_RELEASE)
+        self._append = self._client.register_script(scripts.APPEND)
+        self._swap = self._client.register_script(scripts.SWAP)
+        self._hold = self._client.register_script(scripts.CLAIM)
+        self._giveback = self._client.register_script(scripts.RELEASE)
         self._codec = Codec()
         self._writer = token_hex(8)
         self._margin = margin
@@ -149,19 +106,21 @@ class Stream:
         self._restored = False
         try:
             await self._examine()
-            # One command, so that no other replica swaps the list in between.
-            chunks = await self._client.lrange(self._snapshot, 0, -1)
         except RedisError as error:
             raise self._unavailable(error) from error
-        snapshot = None
-        self._fetched, self._seal = 0, ""
-        if chunks:
-            snapshot, extra = unpack(b"".join(map(_bytes, chunks[1:])), place=f"{self._place}: snapshot")
-            self._fetched, self._seal = snapshot.position, str(extra["seal"])
-        self._position = self._fetched
-        await self._exchange(())
-        self._restored = True
-        return snapshot
+        before = -1
+        while True:
+            snapshot = await self._newest()
+            try:
+                await self._exchange(())
+            except _Trimmed:
+                # Others put a newer one in its place while it was read, and trimmed the log; or something else did.
+                if self._fetched == before:
+                    self._damaged(f"{self._place}: entry {before}, which the snapshot ends with, is not in the log")
+                before = self._fetched
+            else:
+                self._restored = True
+                return snapshot
 
     async def replay(self) -> AsyncIterator[Entry]:
         """Yield the entries behind the snapshot, and those that others append meanwhile."""
@@ -207,6 +166,20 @@ class Stream:
         """Close the connections."""
         with suppress(RedisError):
             await self._client.aclose()
+
+    async def _newest(self) -> Snapshot | None:
+        try:
+            # One command, so that no other replica swaps the list in between.
+            chunks = await self._client.lrange(self._snapshot, 0, -1)
+        except RedisError as error:
+            raise self._unavailable(error) from error
+        snapshot = None
+        self._fetched, self._seal = 0, ""
+        if chunks:
+            snapshot, extra = unpack(b"".join(map(_bytes, chunks[1:])), place=f"{self._place}: snapshot")
+            self._fetched, self._seal = snapshot.position, str(extra["seal"])
+        self._position = self._fetched
+        return snapshot
 
     async def _examine(self) -> None:
         info = await self._client.info("server")
@@ -277,7 +250,9 @@ class Stream:
         known = self._fetched
         if status == "short":
             self._damaged(f"{self._place}: the log ends at entry {last}, but entry {known} had been there")
-        if status == "other" or not self._restored:
+        if status == "trimmed" and not self._restored:
+            raise _Trimmed
+        if status == "other":
             self._damaged(f"{self._place}: entry {known} of the log is not the one that was there before")
         self._refusal = StateTaken(
             f"{self._place}: the others went on and entries behind {known} are deleted already; "

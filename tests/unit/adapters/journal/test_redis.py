@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
 from typing import Self
@@ -156,6 +156,8 @@ class Proxy:
         self._target = port
         self.port = 0
         self.swallows = False
+        self.before_script: Callable[[], Awaitable[None]] | None = None
+        """Done once, before the next script gets to the server."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -181,6 +183,9 @@ class Proxy:
             while data := await source.read(65536):
                 if answers and self.swallows:
                     break
+                if self.before_script is not None and b"EVALSHA" in data:
+                    act, self.before_script = self.before_script, None
+                    await act()
                 target.write(data)
         finally:
             target.close()
@@ -199,6 +204,35 @@ async def test_entries_whose_answer_was_lost_are_returned_by_the_next_append(por
         assert not await replica.append([entry(3)])
         assert replica.position == 3
         await replica.close()
+
+
+async def test_a_snapshot_that_is_replaced_while_it_is_read_is_read_anew(
+    journal: Stream, port: int, prefix: str
+) -> None:
+    await journal.snapshot(snapshot(5))
+
+    async def go_on() -> None:
+        for number in range(6, 507):
+            await journal.append([entry(number)])
+            if number % 100 == 0:
+                await journal.snapshot(snapshot(number))
+
+    async with Proxy(port) as proxy:
+        comer = stream(proxy.port, prefix)
+        proxy.before_script = go_on
+        assert await opened(comer) == (snapshot(500), [entry(number) for number in range(501, 507)])
+        await comer.close()
+
+
+async def test_a_snapshot_whose_last_entry_is_gone_is_damage(
+    journal: Stream, port: int, prefix: str, redis: Redis
+) -> None:
+    await journal.snapshot(snapshot(3))
+    redis.xdel(f"{{{prefix}}}:log", "3-0")
+    after = stream(port, prefix)
+    with pytest.raises(StateDamaged, match="entry 3, which the snapshot ends with, is not in the log"):
+        await after.open()
+    await after.close()
 
 
 async def test_a_server_that_is_killed_is_unavailable_until_it_is_back_with_everything(
