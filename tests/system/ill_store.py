@@ -61,6 +61,8 @@ class IllStore:
         self.refuses: int | None = None
         """What is answered to everything instead of asking the store."""
         self.refused = 0
+        self.asked = 0
+        """All requests."""
         self.changes: Counter[str] = Counter()
         """How many requests changed something in the store, by method."""
         self._held: list[Held] = []
@@ -109,6 +111,7 @@ class IllStore:
     def refusal(self) -> int | None:
         """Return the status of a refusal, if everything is refused now."""
         with self._turn:
+            self.asked += 1
             self.refused += self.refuses is not None
             return self.refuses
 

@@ -104,7 +104,7 @@ class Replica:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DORA_", "GITHUB_", "PORT"))}
         settings = {"WEBHOOK_SECRET": SECRET, "DORA_BIND": f"127.0.0.1:{self.port}", **self.environ}
         if self.forks:
-            process = _FORKS.Process(target=serving.live, args=(kept | settings, self.log, self.snapshot_after or 0))
+            process = _FORKS.Process(target=serving.live, args=(kept | settings, self.log, self.snapshot_after))
             await asyncio.to_thread(process.start)
             self.process = Forked(process)
             return

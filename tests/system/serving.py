@@ -12,9 +12,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from dora import composition
+from dora import cli, composition
 from dora.adapters.journal.redis import Stream
-from dora.cli import configure_logging
 
 MARGIN = 300
 """Entries that stay in Redis: what is sent while a replica is suspended, and no more."""
@@ -23,7 +22,7 @@ MARGIN = 300
 async def serve(snapshot_after: int) -> None:
     """Compose the service of the environment's settings, and run it until SIGTERM."""
     settings = composition.read_settings(os.environ)
-    configure_logging(settings)
+    cli.configure_logging(settings)
     service = composition.compose(settings)
     service.observer.snapshot_after = snapshot_after
     if settings.state.startswith("redis:"):
@@ -33,13 +32,18 @@ async def serve(snapshot_after: int) -> None:
     await service.run(stop)
 
 
-def live(environ: Mapping[str, str], log: Path, snapshot_after: int) -> None:
-    """Serve in a process that was forked with everything loaded: so a life costs no start of Python."""
+def live(environ: Mapping[str, str], log: Path, snapshot_after: int | None) -> None:
+    """Serve in a process that was forked with everything loaded: so a life costs no start of Python.
+
+    Without a number it is `dora serve` itself.
+    """
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.environ.clear()
     os.environ.update(environ)
+    if snapshot_after is None:
+        sys.exit(cli.serve(os.environ))
     asyncio.run(serve(snapshot_after))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -65,6 +66,10 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+def remount(folder: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", folder], check=True)
+
+
 @contextmanager
 def full(folder: Path) -> Iterator[None]:
     filler = folder / "filler"
@@ -115,6 +120,60 @@ async def test_a_full_disk_is_told_to_senders_and_heals(tmp_path: Path, small: P
         assert values(await replica.look()) == team.truth.samples()
 
 
+async def test_a_disk_that_takes_no_writes_is_told_to_senders_and_heals(
+    tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    replica = Replica({"DORA_STATE": f"file://{tmp_path}/state"}, tmp_path, client, snapshot_after=20)
+    team, stop = team_of(replica), asyncio.Event()
+    async with alive(replica):
+        await replica.start()
+        await replica.ready()
+        working = asyncio.create_task(team.work(stop))
+        for time in range(1, 4):
+            await becomes(partial(_has_done, team, 5 * time))
+            # The kernel refuses every byte behind the first page of a file: to the service an error of the disk.
+            resource.prlimit(replica.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+            await unready(replica)
+            shown = await replica.text()
+            for one in team_of(replica, number=100 + time).next_round():
+                assert not await one.send(client, replica.url)
+            assert await replica.text() == shown
+            resource.prlimit(replica.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            await replica.ready()
+        stop.set()
+        await working
+        assert team.lost > 0
+        assert values(await replica.look()) == team.truth.samples()
+        await replica.kill()
+        await replica.start()
+        await replica.ready()
+        assert values(await replica.look()) == team.truth.samples()
+
+
+async def test_a_file_system_that_is_read_only_is_waited_for(
+    tmp_path: Path, small: Path, client: httpx.AsyncClient
+) -> None:
+    replica = Replica({"DORA_STATE": f"file://{small}/state"}, tmp_path, client, snapshot_after=20)
+    team = team_of(replica)
+    async with alive(replica):
+        for rounds in range(1, 3):
+            remount(small, "ro")
+            await replica.start()
+            await becomes(partial(_has_logged, replica, "Read-only file system", rounds))
+            assert not await replica.is_ready()
+            for one in team_of(replica, number=2).next_round():
+                assert not await one.send(client, replica.url)
+            remount(small, "rw")
+            await replica.ready()
+            await team.do()
+            assert values(await replica.look()) == team.truth.samples()
+            await replica.kill()
+
+
+async def _has_logged(replica: Replica, text: str, times: int) -> bool:
+    return replica.log.read_text().count(text) >= times
+
+
 async def test_a_second_process_refuses_to_start_also_after_a_crash_of_the_first(
     tmp_path: Path, client: httpx.AsyncClient
 ) -> None:
@@ -137,10 +196,13 @@ async def test_a_second_process_refuses_to_start_also_after_a_crash_of_the_first
             await holder.kill()
 
 
-async def test_a_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path, client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("torn", [False, True], ids=["a flipped bit", "a stretch that was not written"])
+async def test_damage_at_a_random_place_is_refused_or_changes_nothing(
+    *, torn: bool, tmp_path: Path, client: httpx.AsyncClient
+) -> None:
     whole = tmp_path / "whole"
     writer = Replica({"DORA_STATE": f"file://{whole}"}, tmp_path, client, snapshot_after=20)
-    reader = Replica({"DORA_STATE": f"file://{tmp_path}/damaged"}, tmp_path, client)
+    reader = Replica({"DORA_STATE": f"file://{tmp_path}/damaged"}, tmp_path, client, forks=True)
     dice = random.Random(4)  # noqa: S311 - a test that can be repeated
     refused = 0
     async with alive(writer, reader):
@@ -154,11 +216,15 @@ async def test_a_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path, clie
         names = sorted(path.name for path in whole.iterdir() if path.name not in {"lock", "journal.sqlite3-shm"})
         assert {"acknowledged", "journal.sqlite3", "journal.sqlite3-wal"} < set(names), "and a snapshot"
         for name in names:
-            for _ in range(2):
+            for _ in range(4):
                 shutil.rmtree(tmp_path / "damaged", ignore_errors=True)
                 damaged = shutil.copytree(whole, tmp_path / "damaged") / name
                 content = bytearray(damaged.read_bytes())
-                content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
+                place = dice.randrange(len(content))
+                if torn:
+                    content[place : place + 512] = bytes(len(content[place : place + 512]))
+                else:
+                    content[place] ^= 1 << dice.randrange(8)
                 damaged.write_bytes(content)
                 await reader.start()
                 if await reader.ends():
@@ -319,6 +385,32 @@ async def test_a_store_that_refuses_is_told_to_senders_and_heals(
 
 async def _refused(ill: IllStore, times: int) -> bool:
     return ill.refused >= times
+
+
+async def test_a_bucket_is_written_ten_times_a_second_at_most_and_not_asked_when_there_is_nothing_to_keep(
+    tmp_path: Path, store: int, client: httpx.AsyncClient
+) -> None:
+    now = asyncio.get_running_loop().time
+    with IllStore(store, dice=random.Random(4)) as way:  # noqa: S311 - a test that can be repeated
+        replica = Replica(bucket_at(way.port), tmp_path, client)
+        teams = [team_of(replica, number) for number in range(16)]
+        async with alive(replica):
+            await replica.start()
+            await replica.ready()
+            began, before = now(), way.changes["PUT"]
+            async with asyncio.TaskGroup() as tasks:
+                for team in teams:
+                    tasks.create_task(team.work(asyncio.Event(), most=12))
+            written = way.changes["PUT"] - before
+            assert 0 < written <= (now() - began) / 0.1 + 1
+            assert sum(team.acknowledged for team in teams) > 2 * written, "those that wait share a write"
+
+            asked = way.asked
+            for team in teams:
+                for one in team.told[:5]:
+                    assert await one.send(client, replica.url), "a duplicate"
+            await asyncio.sleep(1)  # nothing is what is waited for
+            assert way.asked == asked
 
 
 async def test_a_store_whose_answers_are_lost_loses_and_repeats_nothing(

@@ -94,6 +94,75 @@ def test_a_file_that_ends_too_early_changes_nothing_or_is_refused(
         assert exact_or_refused(copy, path)
 
 
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    killed=st.booleans(),
+    where=st.floats(0, 1, exclude_max=True),
+    length=st.integers(1, 10_000),
+    filling=st.sampled_from([b"\0", b"\xff", b"\x2d"]),
+    which=st.integers(0, 99),
+)
+def test_a_stretch_that_was_not_written_changes_nothing_or_is_refused(
+    images: list[Path], *, killed: bool, where: float, length: int, filling: bytes, which: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(images[0 if killed else 1], Path(folder) / "state")
+        path = chosen(copy, which)
+        content = bytearray(path.read_bytes())
+        stretch = slice(int(where * len(content)), int(where * len(content)) + length)
+        content[stretch] = filling * len(content[stretch])
+        path.write_bytes(content)
+        assert exact_or_refused(copy, path)
+
+
+@pytest.fixture(scope="module")
+def torn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """Return a state, and what its write-ahead log was before an entry that nobody acknowledged yet."""
+    folder = tmp_path_factory.mktemp("torn")
+
+    async def make() -> bytes:
+        volume = Volume(folder / "state")
+        await opened(volume)
+        for number in range(1, ENTRIES + 1):
+            await volume.append([entry(number)])
+        before = (folder / "state/journal.sqlite3-wal").read_bytes()
+        mark = (folder / "state/acknowledged").read_bytes()
+        await volume.append([entry(ENTRIES + 1)])
+        shutil.copytree(folder / "state", folder / "image")
+        (folder / "image/acknowledged").write_bytes(mark)
+        await volume.close()
+        return before
+
+    before = asyncio.run(make())
+    return folder / "image", before
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(upto=st.floats(0, 1), filling=st.sampled_from([b"", b"\0", b"\x2d"]))
+def test_a_commit_that_a_crash_tore_apart_is_there_or_not_and_no_damage(
+    torn: tuple[Path, bytes], *, upto: float, filling: bytes
+) -> None:
+    image, before = torn
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(image, Path(folder) / "state")
+        log = copy / "journal.sqlite3-wal"
+        content = log.read_bytes()
+        assert len(content) > len(before)
+        assert content.startswith(before)
+        written = len(before) + int(upto * (len(content) - len(before)))
+        left = content[:written] + filling * (len(content) - written)
+        log.write_bytes(left)
+
+        async def read() -> list[Entry]:
+            volume = Volume(copy)
+            _, found = await opened(volume)
+            await volume.close()
+            return found
+
+        whole = [entry(number) for number in range(1, ENTRIES + 2)]
+        assert asyncio.run(read()) == (whole if left == content else whole[:-1])
+
+
 def chosen(directory: Path, which: int) -> Path:
     # The index of the write-ahead log is rebuilt, and the lock holds a number for a message: neither is state.
     paths = sorted(path for path in directory.iterdir() if not path.name.endswith("-shm") and path.stat().st_size)
