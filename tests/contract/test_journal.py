@@ -489,3 +489,17 @@ async def test_a_claim_is_one_replicas_until_it_gives_it_back(state: State) -> N
     assert await two.claim("work", lease=60_000_000)
     await one.close()
     await two.close()
+
+
+@pytest.mark.parametrize("state", ["fake", *REDISES], indirect=True)
+async def test_a_claim_ends_with_its_lease(state: State) -> None:
+    one, two = state.journal(), state.journal()
+    assert await one.claim("work", lease=50_000)
+    async with asyncio.timeout(20):
+        while not await two.claim("work", lease=60_000_000):  # noqa: ASYNC110 - nobody tells when a lease has ended
+            await asyncio.sleep(0.02)
+    assert not await one.claim("work", lease=60_000_000)
+    await one.release("work")
+    assert not await one.claim("work", lease=60_000_000)
+    await one.close()
+    await two.close()

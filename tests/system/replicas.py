@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import random
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from multiprocessing.context import ForkServerProcess
@@ -16,7 +17,7 @@ from attrs import define, field, frozen
 
 from tests.contract.servers import free_port
 from tests.system import serving
-from tests.system.teams import OPENMETRICS, SECRET, Name, births, samples
+from tests.system.teams import OPENMETRICS, SECRET, Name, Team, births, samples
 
 START_SECONDS = 60
 STEPS = ("_total", "_count", "_sum", "_bucket")
@@ -190,3 +191,9 @@ class Replica:
         assert self.process is not None
         self.process.terminate()
         return await self.process.wait()
+
+
+def team_of(replica: Replica, number: int = 1) -> Team:
+    """Return a team that sends to the replica."""
+    dice = random.Random(number)  # noqa: S311 - a test that can be repeated
+    return Team(number=number, client=replica.client, where=lambda: replica.url, dice=dice)

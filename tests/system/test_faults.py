@@ -17,7 +17,7 @@ import pytest
 
 from tests.contract.servers import S3_SECRET, create_bucket, free_port, moto_server, s3_environ, server
 from tests.system.ill_store import MOMENTS, IllStore
-from tests.system.replicas import Replica, becomes
+from tests.system.replicas import Replica, becomes, team_of
 from tests.system.teams import Team, values
 
 pytestmark = pytest.mark.system
@@ -38,11 +38,6 @@ async def alive(*replicas: Replica) -> AsyncIterator[None]:
         for replica in replicas:
             if replica.process is not None and replica.process.returncode is None:
                 await replica.kill()
-
-
-def team_of(replica: Replica, number: int = 1) -> Team:
-    dice = random.Random(number)  # noqa: S311 - a test that can be repeated
-    return Team(number=number, client=replica.client, where=lambda: replica.url, dice=dice)
 
 
 async def unready(replica: Replica) -> None:

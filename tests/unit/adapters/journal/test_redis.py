@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from secrets import token_hex
-from typing import Self
 
 import pytest
 from redis import Redis
@@ -14,6 +13,7 @@ from redis import Redis
 from dora.adapters.journal.redis import Stream
 from dora.ports import Entry, StateDamaged, StateTaken, Unavailable
 from tests.contract.journals import entry, opened, settle, snapshot
+from tests.contract.relay import Relay
 from tests.contract.servers import free_port, redis_server, server
 
 pytestmark = pytest.mark.system
@@ -149,50 +149,8 @@ async def test_replicas_that_append_at_once_apply_one_order(port: int, prefix: s
     assert len(applied[0]) == 150
 
 
-class Proxy:
-    """Passes everything on to the server; may swallow answers and hang up."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self.port = 0
-        self.swallows = False
-        self.before_script: Callable[[], Awaitable[None]] | None = None
-        """Done once, before the next script gets to the server."""
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._meet, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        for source, target, answers in ((reader, back, False), (there, writer, True)):
-            task = asyncio.ensure_future(self._pass(source, target, answers=answers))
-            self._tasks.add(task)
-
-    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool) -> None:
-        try:
-            while data := await source.read(65536):
-                if answers and self.swallows:
-                    break
-                if self.before_script is not None and b"EVALSHA" in data:
-                    act, self.before_script = self.before_script, None
-                    await act()
-                target.write(data)
-        finally:
-            target.close()
-
-
 async def test_entries_whose_answer_was_lost_are_returned_by_the_next_append(port: int, prefix: str) -> None:
-    async with Proxy(port) as proxy:
+    async with Relay(port) as proxy:
         replica = stream(proxy.port, prefix)
         await opened(replica)
         await replica.append([entry(1)])
@@ -217,7 +175,7 @@ async def test_a_snapshot_that_is_replaced_while_it_is_read_is_read_anew(
             if number % 100 == 0:
                 await journal.snapshot(snapshot(number))
 
-    async with Proxy(port) as proxy:
+    async with Relay(port) as proxy:
         comer = stream(proxy.port, prefix)
         proxy.before_script = go_on
         assert await opened(comer) == (snapshot(500), [entry(number) for number in range(501, 507)])
