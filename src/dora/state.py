@@ -71,14 +71,23 @@ class _Shares:
     """
 
     texts: _Shared[str] = attrs.Factory(_Shared)
-    places: _Shared[Key] = attrs.Factory(_Shared)
+    places: dict[tuple[object, object], Key] = attrs.Factory(dict)
+    """By time and deployment id, of which the rest is made."""
 
     def text(self, value: object, _shape: object) -> str:
         return self.texts[str(value)]
 
     def place(self, value: Any, _shape: object) -> Key:  # noqa: ANN401 - JSON may hold anything; what does not fit raises
         at, (kind, number, deployment_id) = value
-        return self.places[int(at), (int(kind), int(number), self.texts[str(deployment_id)])]
+        place = self.places.get((at, deployment_id))
+        if place is None:
+            place = int(at), (int(kind), int(number), self.texts[str(deployment_id)])
+            self.places[at, deployment_id] = place
+        return place
+
+    def pairs(self, value: Mapping[object, object], _shape: object) -> dict[str, str]:
+        texts = self.texts
+        return {texts[str(one)]: texts[str(other)] for one, other in value.items()}
 
     def forget(self) -> None:
         """Repositories have little in common: what one shares is of no use to the next."""
@@ -113,6 +122,7 @@ def _converter(shares: _Shares) -> cattrs.Converter:
     converter.register_structure_hook(type(None), lambda _value, _shape: None)
     converter.register_structure_hook(str, shares.text)
     converter.register_structure_hook_func(lambda shape: shape == Key, shares.place)
+    converter.register_structure_hook_func(lambda shape: shape == dict[str, str], shares.pairs)
     return converter
 
 
