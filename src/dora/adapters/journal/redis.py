@@ -191,6 +191,9 @@ class Stream:
             self.durable = settings.get("appendonly") == "yes" and settings.get("appendfsync") == "always"
             if not self.durable:
                 _LOG.warning("redis keeps what it acknowledges only with appendonly yes and appendfsync always")
+            policy = str((await self._client.config_get("maxmemory-policy")).get("maxmemory-policy", ""))
+            if policy.startswith("allkeys"):
+                _LOG.warning("redis may evict the log: set maxmemory-policy to noeviction")
         if await self._client.exists(self._log) and not await self._client.xlen(self._log):
             raise StateDamaged(f"{self._place}: the log was emptied")
 

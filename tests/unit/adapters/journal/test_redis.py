@@ -53,6 +53,28 @@ async def journal(port: int, prefix: str) -> AsyncIterator[Stream]:
     await replica.close()
 
 
+async def test_settings_that_may_lose_entries_are_warned_of(
+    port: int, prefix: str, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    for settings, warned in (
+        ({}, []),
+        ({"appendfsync": "everysec"}, ["only with appendonly yes and appendfsync always"]),
+        ({"maxmemory-policy": "allkeys-lru"}, ["may evict the log"]),
+        ({"maxmemory-policy": "volatile-lru"}, []),
+    ):
+        before = {name: str(redis.config_get(name)[name]) for name in settings}
+        caplog.clear()
+        for name, value in settings.items():
+            redis.config_set(name, value)
+        replica = stream(port, prefix)
+        await replica.open()
+        await replica.close()
+        for name, value in before.items():
+            redis.config_set(name, value)
+        assert len(caplog.messages) == len(warned)
+        assert all(text in message for text, message in zip(warned, caplog.messages, strict=True))
+
+
 async def test_a_log_shorter_than_what_was_applied_is_refused(journal: Stream, redis: Redis, prefix: str) -> None:
     redis.xdel(f"{{{prefix}}}:log", "5-0")
     for _ in range(2):
