@@ -40,6 +40,11 @@ async def alive(*replicas: Replica) -> AsyncIterator[None]:
                 await replica.kill()
 
 
+async def shows_nothing(replica: Replica) -> bool:
+    """Return whether it shows no numbers: beside its successor's they would look like resets."""
+    return (await replica.client.get(f"{replica.url}/metrics")).status_code == 503
+
+
 async def unready(replica: Replica) -> None:
     """Wait until it accepts nothing."""
 
@@ -261,7 +266,6 @@ async def test_who_comes_takes_a_bucket_over_and_who_was_there_stays_unready(
         await newer.ready()
         assert await newer.text() == await older.text()
 
-        shown = await older.text()
         stranger = team_of(older, number=2).next_round()[0]
         assert not await stranger.send(client, older.url)
         await unready(older)
@@ -270,7 +274,7 @@ async def test_who_comes_takes_a_bucket_over_and_who_was_there_stays_unready(
             await team.do()
         assert not await older.is_ready()
         assert not await stranger.send(client, older.url)
-        assert await older.text() == shown
+        assert await shows_nothing(older)
         assert values(await newer.look()) == team.truth.samples()
 
         await newer.kill()
@@ -318,12 +322,12 @@ async def test_of_two_writers_one_goes_on_and_the_other_writes_nothing_more(
             await unready(fenced)
 
             changes = (ways if fenced is older else other_ways).changes
-            before, shown = changes.copy(), await fenced.text()
+            before = changes.copy()
             await becomes(partial(_has_done, team, rounds + 12))  # long enough for snapshots and what they delete
             for one in team_of(fenced, number=3).next_round():
                 assert not await one.send(client, fenced.url)
             assert not await fenced.is_ready()
-            assert await fenced.text() == shown
+            assert await shows_nothing(fenced)
             assert changes == before
             stop.set()
             await working
