@@ -17,7 +17,7 @@ import pytest
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 SECRET = "made-up"
@@ -95,3 +95,9 @@ def service() -> Iterator[Service]:
     }
     with running([sys.executable, "-m", "dora", "serve"], settings, port=port) as started:
         yield started
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as made:
+        yield made

@@ -7,7 +7,8 @@ import multiprocessing
 import os
 import random
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
@@ -197,3 +198,33 @@ def team_of(replica: Replica, number: int = 1) -> Team:
     """Return a team that sends to the replica."""
     dice = random.Random(number)  # noqa: S311 - a test that can be repeated
     return Team(number=number, client=replica.client, where=lambda: replica.url, dice=dice)
+
+
+@asynccontextmanager
+async def alive(*replicas: Replica) -> AsyncIterator[None]:
+    """Kill at the end of the block what still lives."""
+    try:
+        yield
+    finally:
+        for replica in replicas:
+            if replica.process is not None and replica.process.returncode is None:
+                await replica.kill()
+
+
+async def shows_nothing(replica: Replica) -> bool:
+    """Return whether it shows no numbers: beside its successor's they would look like resets."""
+    return (await replica.client.get(f"{replica.url}/metrics")).status_code == 503
+
+
+async def unready(replica: Replica) -> None:
+    """Wait until it accepts nothing."""
+
+    async def refuses() -> bool:
+        return not await replica.is_ready()
+
+    await becomes(refuses)
+
+
+async def has_done(team: Team, rounds: int) -> bool:
+    """Return whether a team has come so far."""
+    return team.rounds >= rounds

@@ -26,7 +26,7 @@ from redis.asyncio import Redis
 
 from tests.contract.servers import create_bucket, free_port, moto_server, redis_server, s3_environ, server
 from tests.system.ill_store import MOMENTS, IllStore
-from tests.system.replicas import Replica, becomes
+from tests.system.replicas import Replica, alive, becomes
 from tests.system.teams import Name, Team, Truth, values
 
 pytestmark = pytest.mark.system
@@ -142,16 +142,12 @@ async def company(folder: Path, environ: Mapping[str, str], *, replicas: int = 1
             for number in range(TEAMS)
         ]
         founded = Company(serving, teams, dice)
-        try:
+        async with alive(*serving):
             for replica in serving:
                 await replica.start()
             for replica in serving:
                 await replica.ready()
             yield founded
-        finally:
-            for replica in serving:
-                if replica.process is not None and replica.process.returncode is None:
-                    await replica.kill()
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from tests.contract.fake_github.server import FakeGitHub
 from tests.contract.outage import SECRET, TOKEN, Beside, assert_all_is_measured_once, history
 from tests.contract.relay import Relay
 from tests.contract.servers import free_port, redis_server, server
-from tests.system.replicas import Replica, becomes, team_of
+from tests.system.replicas import Replica, alive, becomes, team_of, unready
 from tests.system.teams import Team, values
 
 pytestmark = pytest.mark.system
@@ -33,24 +33,16 @@ async def replicas(folder: Path, *environs: Mapping[str, str]) -> AsyncIterator[
     """Run a replica with each environment."""
     async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
         made = [Replica(environ, folder, client, forks=True) for environ in environs]
-        try:
+        async with alive(*made):
             for replica in made:
                 await replica.start()
             for replica in made:
                 await replica.ready()
             yield made
-        finally:
-            for replica in made:
-                if replica.process is not None and replica.returncode is None:
-                    await replica.kill()
 
 
 async def shows(replica: Replica, team: Team) -> bool:
     return values(await replica.look()) == team.truth.samples()
-
-
-async def unready(replica: Replica) -> bool:
-    return not await replica.is_ready()
 
 
 async def test_a_replica_that_is_cut_off_answers_503_and_catches_up(tmp_path: Path, redis: int) -> None:
@@ -62,7 +54,7 @@ async def test_a_replica_that_is_cut_off_answers_503_and_catches_up(tmp_path: Pa
                 await team.do()
                 await becomes(partial(shows, cut_off, team))
                 relay.swallows = True
-                await becomes(partial(unready, cut_off))
+                await unready(cut_off)
                 shown = await cut_off.text()
                 for one in team_of(cut_off, number=2).next_round():
                     answer = await cut_off.client.post(cut_off.url + one.path, content=one.body, headers=one.headers)
@@ -88,7 +80,7 @@ async def test_replicas_wait_for_a_redis_that_is_down_and_go_on_with_all_they_ha
             await team.do()
         for _ in range(2):
             for replica in (one, two):
-                await becomes(partial(unready, replica))
+                await unready(replica)
                 assert (await replica.client.get(f"{replica.url}/healthz")).is_success
                 assert not await team_of(replica, number=2).next_round()[0].send(replica.client, replica.url)
             with server(command, port=port, folder=tmp_path, kill=True):
