@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from tests.contract.servers import free_port
 from tests.system import serving
-from tests.system.teams import OPENMETRICS, SECRET, Name, Team, births, samples
+from tests.system.teams import OPENMETRICS, SECRET, Name, Team, births, samples, values
 
 START_SECONDS = 60
 STEPS = ("_total", "_count", "_sum", "_bucket")
@@ -228,3 +228,22 @@ async def unready(replica: Replica) -> None:
 async def has_done(team: Team, rounds: int) -> bool:
     """Return whether a team has come so far."""
     return team.rounds >= rounds
+
+
+async def turns_away(replica: Replica, number: int) -> None:
+    """Send a round of another team's: each is answered with 503 and a time to wait, and is not counted."""
+    shown = await replica.text()
+    for one in team_of(replica, number).next_round():
+        answer = await replica.client.post(replica.url + one.path, content=one.body, headers=one.headers)
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+    assert await replica.text() == shown
+
+
+async def keeps(replica: Replica, truth: Mapping[Name, float]) -> None:
+    """Look whether it shows the truth, and shows it again after a SIGKILL."""
+    assert values(await replica.look()) == truth
+    await replica.kill()
+    await replica.start()
+    await replica.ready()
+    assert values(await replica.look()) == truth

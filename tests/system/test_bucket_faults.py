@@ -13,7 +13,7 @@ import pytest
 
 from tests.contract.servers import S3_SECRET, create_bucket, free_port, moto_server, s3_environ, server
 from tests.system.ill_store import MOMENTS, IllStore
-from tests.system.replicas import Replica, alive, becomes, has_done, shows_nothing, team_of, unready
+from tests.system.replicas import Replica, alive, becomes, has_done, keeps, shows_nothing, team_of, turns_away, unready
 from tests.system.teams import values
 
 pytestmark = pytest.mark.system
@@ -137,24 +137,15 @@ async def test_a_store_that_refuses_is_told_to_senders_and_heals(
                 await becomes(partial(has_done, team, 6 * time))
                 ill.refuses = status
                 await unready(replica)
-                shown, already = await replica.text(), ill.refused
-                for one in team_of(replica, number=100 + time).next_round():
-                    answer = await client.post(replica.url + one.path, content=one.body, headers=one.headers)
-                    assert answer.status_code == 503
-                    assert int(answer.headers["Retry-After"]) > 0
-                await becomes(partial(_refused, ill, already + 3))
+                await turns_away(replica, 100 + time)
+                await becomes(partial(_refused, ill, ill.refused + 3))
                 assert not await replica.is_ready()
-                assert await replica.text() == shown
                 ill.refuses = None
                 await replica.ready()
             stop.set()
             await working
             assert team.lost > 0
-            assert values(await replica.look()) == team.truth.samples()
-            await replica.kill()
-            await replica.start()
-            await replica.ready()
-            assert values(await replica.look()) == team.truth.samples()
+            await keeps(replica, team.truth.samples())
             log = replica.log.read_text()
             assert str(status) in log, "the operator reads why"
             assert S3_SECRET not in log
@@ -209,8 +200,4 @@ async def test_a_store_whose_answers_are_lost_loses_and_repeats_nothing(
             assert ill.stalls == 0
             truth = {name: value for team in teams for name, value in team.truth.samples().items()}
             await replica.ready()
-            assert values(await replica.look()) == truth
-            await replica.kill()
-            await replica.start()
-            await replica.ready()
-            assert values(await replica.look()) == truth
+            await keeps(replica, truth)

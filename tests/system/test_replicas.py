@@ -15,7 +15,7 @@ from tests.contract.fake_github.server import FakeGitHub
 from tests.contract.outage import SECRET, TOKEN, Beside, assert_all_is_measured_once, history
 from tests.contract.relay import Relay
 from tests.contract.servers import free_port, redis_server, server
-from tests.system.replicas import Replica, alive, becomes, team_of, unready
+from tests.system.replicas import Replica, alive, becomes, team_of, turns_away, unready
 from tests.system.teams import Team, values
 
 pytestmark = pytest.mark.system
@@ -56,10 +56,7 @@ async def test_a_replica_that_is_cut_off_answers_503_and_catches_up(tmp_path: Pa
                 relay.swallows = True
                 await unready(cut_off)
                 shown = await cut_off.text()
-                for one in team_of(cut_off, number=2).next_round():
-                    answer = await cut_off.client.post(cut_off.url + one.path, content=one.body, headers=one.headers)
-                    assert answer.status_code == 503
-                    assert int(answer.headers["Retry-After"]) > 0
+                await turns_away(cut_off, 2)
                 for _ in range(3):
                     await team.do()
                 assert await cut_off.text() == shown

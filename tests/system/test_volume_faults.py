@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.system.replicas import Replica, alive, becomes, has_done, team_of, unready
+from tests.system.replicas import Replica, alive, becomes, has_done, keeps, team_of, turns_away, unready
 from tests.system.teams import values
 
 pytestmark = pytest.mark.system
@@ -61,23 +61,14 @@ async def test_a_full_disk_is_told_to_senders_and_heals(tmp_path: Path, small: P
         for fullness in range(1, 4):
             with full(small):
                 await unready(replica)
-                shown = await replica.text()
-                for one in team_of(replica, number=100 + fullness).next_round():
-                    answer = await client.post(replica.url + one.path, content=one.body, headers=one.headers)
-                    assert answer.status_code == 503
-                    assert int(answer.headers["Retry-After"]) > 0
-                assert await replica.text() == shown, "what is not stored is not counted"
+                await turns_away(replica, 100 + fullness)
                 assert (await client.get(f"{replica.url}/healthz")).is_success
             await replica.ready()
             await becomes(partial(has_done, team, 20 * fullness))
         stop.set()
         await working
         assert team.lost > 0
-        assert values(await replica.look()) == team.truth.samples()
-        await replica.kill()
-        await replica.start()
-        await replica.ready()
-        assert values(await replica.look()) == team.truth.samples()
+        await keeps(replica, team.truth.samples())
 
 
 async def test_a_disk_that_takes_no_writes_is_told_to_senders_and_heals(
@@ -94,20 +85,13 @@ async def test_a_disk_that_takes_no_writes_is_told_to_senders_and_heals(
             # The kernel refuses every byte behind the first page of a file: to the service an error of the disk.
             resource.prlimit(replica.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
             await unready(replica)
-            shown = await replica.text()
-            for one in team_of(replica, number=100 + time).next_round():
-                assert not await one.send(client, replica.url)
-            assert await replica.text() == shown
+            await turns_away(replica, 100 + time)
             resource.prlimit(replica.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             await replica.ready()
         stop.set()
         await working
         assert team.lost > 0
-        assert values(await replica.look()) == team.truth.samples()
-        await replica.kill()
-        await replica.start()
-        await replica.ready()
-        assert values(await replica.look()) == team.truth.samples()
+        await keeps(replica, team.truth.samples())
 
 
 async def test_a_file_system_that_is_read_only_is_waited_for(
