@@ -53,6 +53,14 @@ def test_case_48_a_failure_that_is_open_at_a_rename_has_recovery_series_under_th
     assert story.series[("recovery", RENAMED.name, "production", "", "incident")] == hours(4)
 
 
+def test_an_event_that_tells_the_name_alone_shows_that_it_is_the_name_still() -> None:
+    core = Core()
+    core.apply(success("1", "a", 1))
+    core.apply(evolve(success("2", "b", 5), repository=NAMELESS))
+    core.apply(evolve(success("3", "c", 4), repository=RENAMED))
+    assert labels(core) == [SHOP.name]
+
+
 def test_an_old_delivery_does_not_bring_an_old_name_back() -> None:
     core = Core()
     core.apply(success("1", "a", 1))
