@@ -55,6 +55,8 @@ class Budget:
 
     reserve: float = 0.1
     """Share of each primary limit that is left to others who use the same credential."""
+    background_reserve: float = 0.5
+    """Share that what is done in the background leaves to everything else."""
     chance: Callable[[], float] = random.random
     """Returns a number from 0 to 1: the jitter that keeps several processes from coming back together."""
     turn: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
@@ -62,8 +64,13 @@ class Budget:
     _silent_until: Instant = field(default=0, init=False)
     _strikes: int = field(default=0, init=False)
 
-    def admit(self, resource: str, *, now: Instant) -> None:
+    def admit(self, resource: str, *, now: Instant, background: bool = False) -> None:
         """Return if a request may be made now.
+
+        Args:
+            resource: The primary limit that it is counted in.
+            now: The time.
+            background: Whether it can wait for everything else.
 
         Raises:
             Unavailable: not before the time in `retry_after`.
@@ -71,7 +78,8 @@ class Budget:
         if now < self._silent_until:
             raise _later("GitHub asked to wait", self._silent_until - now)
         known = self._known.get(resource)
-        if known is not None and now < known.reset and known.remaining <= known.limit * self.reserve:
+        reserve = max(self.reserve, self.background_reserve) if background else self.reserve
+        if known is not None and now < known.reset and known.remaining <= known.limit * reserve:
             raise _later("the rest of the rate limit is left to others", known.reset - now)
 
     def remaining(self, resource: str) -> Remaining | None:

@@ -54,7 +54,7 @@ class OnRequest(Protocol):
 
         Args:
             endpoint: One word of a fixed list: `compare`, `commit`, `repository`, `changes`, `deployments`,
-                `installation`, `access_token`; and, of `dora check` alone, `app`, `hooks`, `deliveries`.
+                `pulls`, `installation`, `access_token`; and, of `dora check` alone, `app`, `hooks`, `deliveries`.
             status: The HTTP status; or `timeout`, or `error` if there was no (whole) answer.
             remaining: What is left of the primary limit, if GitHub told.
             limit: The primary limit per hour, if GitHub told.
@@ -89,6 +89,8 @@ class Ask:
     """JSON to be posted; None: a GET."""
     post: bool = False
     """True for a POST without a body."""
+    background: bool = False
+    """True if it can wait for everything else: it leaves more of the limit."""
     etag: str | None = None
     """As GitHub sent it: an answer may then be 304, which costs nothing of the primary limit."""
 
@@ -157,7 +159,7 @@ class Requests:
         raise Unavailable("GitHub redirected in a circle")
 
     async def _once(self, ask: Ask, url: str, token: Token) -> Answer:
-        token.budget.admit(ask.resource, now=self.clock())
+        token.budget.admit(ask.resource, now=self.clock(), background=ask.background)
         try:
             async with asyncio.timeout(self.deadline):
                 answer = await self._exchange(ask, url, token)

@@ -32,8 +32,15 @@ class Session:
         """Return the answer; see `Requests.send` for the errors."""
         return (await self._send(ask, repository))[0]
 
-    async def query(
-        self, document: str, variables: Mapping[str, object], shape: type[T], *, endpoint: str, repository: str
+    async def query(  # noqa: PLR0913 - what is asked, of whom, and how it is counted
+        self,
+        document: str,
+        variables: Mapping[str, object],
+        shape: type[T],
+        *,
+        endpoint: str,
+        repository: str,
+        background: bool = False,
     ) -> T:
         """Return the `repository` that answers a GraphQL document.
 
@@ -41,7 +48,7 @@ class Session:
             Unavailable: as of `Requests.send` and `graphql.result`.
         """
         body = graphql.request(document, variables_of(repository, variables))
-        ask = Ask(endpoint=endpoint, url=self.addresses.graphql, resource="graphql", body=body)
+        ask = Ask(endpoint=endpoint, url=self.addresses.graphql, resource="graphql", body=body, background=background)
         answer, token = await self._send(ask, repository)
         try:
             return graphql.result(answer, shape)

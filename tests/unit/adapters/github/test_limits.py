@@ -20,9 +20,9 @@ def told(remaining: int, *, limit: int = 5000, reset: int = 1_700_000_600, **mor
     }
 
 
-def wait_of(budget: Budget, *, now: int = NOW, resource: str = "core") -> float | None:
+def wait_of(budget: Budget, *, now: int = NOW, resource: str = "core", background: bool = False) -> float | None:
     try:
-        budget.admit(resource, now=now)
+        budget.admit(resource, now=now, background=background)
     except Unavailable as error:
         return error.retry_after
     return None
@@ -38,6 +38,19 @@ def test_a_tenth_of_the_limit_is_left_to_others(remaining: int, wait: float | No
     budget.note(told(remaining), "core", now=NOW)
     assert wait_of(budget) == wait
     assert wait_of(budget, now=NOW + 600 * SECOND) is None
+
+
+@pytest.mark.parametrize(("remaining", "wait"), [(2501, None), (2500, 600), (0, 600)])
+def test_what_can_wait_leaves_half_of_the_limit_to_everything_else(remaining: int, wait: float | None) -> None:
+    budget = Budget()
+    budget.note(told(remaining), "core", now=NOW)
+    assert wait_of(budget, background=True) == wait
+
+
+def test_what_can_wait_leaves_no_less_than_what_cannot() -> None:
+    budget = Budget(reserve=0.8)
+    budget.note(told(4000), "core", now=NOW)
+    assert wait_of(budget, background=True) == wait_of(budget) == 600
 
 
 def test_without_a_reserve_everything_may_be_used() -> None:
