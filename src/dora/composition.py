@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,10 @@ from attrs import define
 from dora.adapters.events import SCHEMAS, PushedEvents, parse_clients
 from dora.adapters.github.addresses import Addresses
 from dora.adapters.github.credentials import Credential, PersonalToken
+from dora.adapters.github.listings import Listings
 from dora.adapters.github.lookup import GitHubLookup
+from dora.adapters.github.missed import Reader
+from dora.adapters.github.reconciliation import Known, Reconciliation
 from dora.adapters.github.requests import OnRequest, Requests, connect
 from dora.adapters.github.sessions import Session
 from dora.adapters.github.webhooks import Webhooks
@@ -21,14 +25,16 @@ from dora.adapters.http import About, Application, Gate, Server, application, li
 from dora.adapters.journal import Memory, journal
 from dora.adapters.prometheus import Exposition, Internals, Series, Standings
 from dora.domain.core import Core, Limits
-from dora.domain.facts import Repository, RepositorySeen
+from dora.domain.facts import Environment, Repository, RepositorySeen
+from dora.domain.instant import Instant
+from dora.domain.observations import Chain
 from dora.observer import Observer
-from dora.ports import StateDamaged, StateTaken, Unavailable
+from dora.ports import EventSource, StateDamaged, StateTaken, Unavailable
 from dora.settings import Settings
 from dora.state import Codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -72,22 +78,24 @@ def version() -> str:
         return "unknown"
 
 
-def compose(settings: Settings) -> Service:
+def compose(settings: Settings, *, clock: Callable[[], Instant] = now) -> Service:
     """Return the service that the settings describe. Nothing is opened yet."""
     secrets = settings.webhook_secrets
     clients = parse_clients(settings.api_tokens) if settings.api_tokens else ()
     series = Series()
     internals = Internals(version())
     kept = journal(settings.state)
-    requests = _requests(settings, internals.asked)
+    requests = _requests(settings, clock, internals.asked)
     workflows = _workflows(settings)
+    session = _session(settings, requests)
     observer = Observer(
         core=Core(),
         journal=kept,
         sink=series,
-        lookup=_lookup(settings, requests),
+        lookup=None if session is None else GitHubLookup(session, settings.policy),
         codec=None if isinstance(kept, Memory) else Codec(series),
         limits=Limits(repositories=settings.max_repositories),
+        now=clock,
     )
     gate = Gate(observer)
     internals.watch_questions(count=lambda: observer.pending_questions, oldest_age=observer.oldest_question_age)
@@ -113,8 +121,17 @@ def compose(settings: Settings) -> Service:
         event_schemas=SCHEMAS,
         metrics_token=settings.metrics_token,
         max_repositories=settings.max_repositories,
+        clock=clock,
     )
-    return Service(settings=settings, observer=observer, app=app, requests=requests, workflows=workflows)
+    return Service(
+        settings=settings,
+        observer=observer,
+        app=app,
+        clock=clock,
+        source=_reconciliation(settings, session, observer, series, internals),
+        requests=requests,
+        workflows=workflows,
+    )
 
 
 def _private_key(pem: str) -> RSAPrivateKey:
@@ -123,11 +140,13 @@ def _private_key(pem: str) -> RSAPrivateKey:
     return private_key(pem)
 
 
-def _requests(settings: Settings, on_request: OnRequest) -> Requests | None:
+def _requests(settings: Settings, clock: Callable[[], Instant], on_request: OnRequest) -> Requests | None:
     """Return what sends requests to GitHub, if there are credentials."""
     if settings.github_token is None and settings.github_app is None:
         return None
-    return Requests(client=connect(), addresses=Addresses.of(settings.github_api_url), clock=now, on_request=on_request)
+    return Requests(
+        client=connect(), addresses=Addresses.of(settings.github_api_url), clock=clock, on_request=on_request
+    )
 
 
 def credential(settings: Settings, requests: Requests) -> Credential:
@@ -139,10 +158,40 @@ def credential(settings: Settings, requests: Requests) -> Credential:
     return PersonalToken.of(settings.github_token or "")
 
 
-def _lookup(settings: Settings, requests: Requests | None) -> GitHubLookup | None:
-    if requests is None:
+def _session(settings: Settings, requests: Requests | None) -> Session | None:
+    return None if requests is None else Session(requests, credential(settings, requests))
+
+
+def _reconciliation(
+    settings: Settings,
+    session: Session | None,
+    observer: Observer,
+    series: Series,
+    internals: Internals,
+) -> Reconciliation | None:
+    """Return what makes good what no delivery told, if that is wanted."""
+    if session is None or not settings.reconcile:
         return None
-    return GitHubLookup(Session(requests, credential(settings, requests)), settings.policy)
+
+    def known() -> Iterator[Known]:
+        for state in observer.core.repositories:
+            since = series.born(state.name)
+            if since is not None and settings.policy.watches(state.name):
+                yield Known(state.repository, since, partial(chain, state.name))
+
+    def chain(repository: str, environment: Environment) -> Instant | None:
+        return series.born(Chain(repository, environment.label, environment.service))
+
+    return Reconciliation(
+        reader=Reader(Listings(session), settings.policy),
+        interval=settings.reconcile,
+        known=known,
+        receive=observer.receive,
+        claim=observer.claim,
+        release=observer.journal.release,
+        report=internals,
+        clock=observer.now,
+    )
 
 
 def _workflows(settings: Settings) -> Tokens | None:
@@ -161,6 +210,9 @@ class Service:
     settings: Settings
     observer: Observer
     app: Application
+    clock: Callable[[], Instant] = now
+    source: EventSource | None = None
+    """Brings what no delivery told."""
     requests: Requests | None = None
     workflows: Tokens | None = None
 
@@ -207,14 +259,17 @@ class Service:
             except Unavailable as unavailable:
                 _log.warning("the state cannot be reached; trying again", reason=str(unavailable))
                 await asyncio.sleep(_AGAIN_SECONDS)
-        writing = asyncio.create_task(self._write())
+        tasks = [asyncio.create_task(self._write())]
         try:
             await self._register()
             self.app.gate.restored = True
-            await writing
+            if self.source is not None:
+                tasks.append(asyncio.create_task(self.source.run()))
+            await asyncio.gather(*tasks)
         finally:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write(self) -> None:
         """Write what comes in. A state lost to another process is no end: this one stays, unready, and says so."""
@@ -226,7 +281,8 @@ class Service:
     async def _register(self) -> None:
         """Let the series of repositories that are named in the settings exist before their first event."""
         facts = tuple(
-            RepositorySeen(repository=Repository(name), received_at=now()) for name in self.settings.named_repositories
+            RepositorySeen(repository=Repository(name), received_at=self.clock())
+            for name in self.settings.named_repositories
         )
         if facts:
             with contextlib.suppress(Unavailable):

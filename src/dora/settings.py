@@ -64,6 +64,8 @@ _VISIBLE: Final = re.compile(r"[!-~]+")
 _HIGHEST_PORT: Final = 65_535
 # GitHub's range endpoints are paged by 100: 10,000 commits are a hundred requests for one deployment.
 _MOST_COMMITS: Final = 10_000
+# GitHub is asked about every repository in each: deliveries take minutes now and then, without being lost.
+_SHORTEST_INTERVAL: Final = 60 * MICROSECONDS
 # A value is a line or a key; a larger file is another file.
 _LARGEST_FILE: Final = 1 << 20
 
@@ -93,21 +95,6 @@ class InvalidSettingsError(DoraError):
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-@frozen
-class NotYet:
-    """A value that the contract knows and this version does not support: refused at start, not silently ignored."""
-
-    variable: str
-    supported: Callable[[str], bool]
-    detail: str
-
-
-NOT_YET: Final = (
-    NotYet("DORA_RECONCILE", lambda value: value.lower() == "off", "only off is supported by this version"),
-)
-"""The one place to delete from when a feature arrives."""
 
 
 @frozen
@@ -186,11 +173,6 @@ class Settings:
         """
         problems: list[str] = []
         values = _values(environ, problems)
-        problems += [
-            f"{refused.variable}: {refused.detail}"
-            for refused in NOT_YET
-            if refused.variable in values and not refused.supported(values[refused.variable])
-        ]
         read = _Reader(values, problems)
         for variable, check in (checks or {}).items():
             read.optional(variable, check, None)
@@ -208,7 +190,7 @@ class Settings:
             max_repositories=read.optional("DORA_MAX_REPOSITORIES", _whole(1), 10_000),
             zero_hold=read.optional("DORA_ZERO_HOLD", duration, 0),
             metrics_token=read.optional("DORA_METRICS_TOKEN", _token, None),
-            reconcile=read.optional("DORA_RECONCILE", _interval, 0),
+            reconcile=read.reconcile(),
             log_level=read.optional("DORA_LOG_LEVEL", _choice(LogLevel), LogLevel.INFO),
             log_format=read.optional("DORA_LOG_FORMAT", _choice(LogFormat), None),
             warnings=_unknown(environ),
@@ -260,6 +242,17 @@ class _Reader:
             self.problems.append("GITHUB_APP_PRIVATE_KEY: is required with GITHUB_APP_ID")
         return None if app_id is None or key is None else GitHubApp(id=app_id, private_key=key)
 
+    def reconcile(self) -> Duration:
+        interval = self.optional("DORA_RECONCILE", _interval, 0)
+        if interval and not self._asks_github():
+            self.problems.append(
+                "DORA_RECONCILE: needs GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY: GitHub is asked"
+            )
+        return interval
+
+    def _asks_github(self) -> bool:
+        return "GITHUB_TOKEN" in self.values or "GITHUB_APP_ID" in self.values
+
     def bind(self) -> Bind:
         default = Bind(EVERYWHERE, 8080)
         if "DORA_BIND" in self.values:
@@ -278,7 +271,7 @@ class _Reader:
             incident_labels=self.optional("DORA_INCIDENT_LABELS", listed, default.incident_labels),
             max_event_age=self.optional("DORA_MAX_EVENT_AGE", duration, 0),
             max_commits=self.optional("DORA_MAX_COMMITS", _whole(1, _MOST_COMMITS), default.max_commits),
-            lookups="GITHUB_TOKEN" in self.values or "GITHUB_APP_ID" in self.values,
+            lookups=self._asks_github(),
         )
 
 
@@ -393,7 +386,12 @@ def _bind(text: str) -> Bind:
 
 
 def _interval(text: str) -> Duration:
-    return 0 if text.strip().lower() == "off" else duration(text)
+    if text.strip().lower() == "off":
+        return 0
+    interval = duration(text)
+    if interval < _SHORTEST_INTERVAL:
+        raise ValueError("must be off, or a duration of at least 1m")
+    return interval
 
 
 def _whole(least: int, most: int | None = None) -> Callable[[str], int]:

@@ -212,13 +212,13 @@ async def assert_all_is_measured_once(beside: Beside) -> None:
 
 
 @asynccontextmanager
-async def beside(**environ: str) -> AsyncIterator[Beside]:
-    """Run the service beside a GitHub that knows the repository's history."""
+async def beside(*, begins: float = 10, **environ: str) -> AsyncIterator[Beside]:
+    """Run the service, from that hour on, beside a GitHub that knows the repository's history."""
     loop = asyncio.get_running_loop()
     began = loop.time()
 
     def clock() -> Instant:
-        return at(10) + round((loop.time() - began) * MICROSECONDS)
+        return at(begins) + round((loop.time() - began) * MICROSECONDS)
 
     github = FakeGitHub(clock=clock)
     github.token(TOKEN)
@@ -231,9 +231,7 @@ async def beside(**environ: str) -> AsyncIterator[Beside]:
             "GITHUB_API_URL": github.url,
             "DORA_API_TOKENS": "ci:client-token",
         }
-        service = compose(read_settings(settings | environ))
-        assert service.requests is not None
-        service.requests.clock = clock
+        service = compose(read_settings(settings | environ), clock=clock)
         stop = asyncio.Event()
         listening: asyncio.Future[int] = loop.create_future()
         life = asyncio.create_task(service.run(stop, listening=listening.set_result))

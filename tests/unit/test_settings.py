@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dora import settings as module
 from dora.domain.instant import MICROSECONDS
 from dora.policy import Policy
 from dora.settings import EVERYWHERE, VARIABLES, Bind, InvalidSettingsError, LogLevel, Settings, duration
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = {"WEBHOOK_SECRET": "s3cret-value"}
-NOT_YET = {refused.variable for refused in module.NOT_YET}
 
 
 def problems(environ: dict[str, str]) -> tuple[str, ...]:
@@ -84,15 +82,14 @@ def test_a_secret_keeps_the_bytes_that_it_has() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(VARIABLES) - {"WEBHOOK_SECRET", "GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY"} - NOT_YET)
+    "name",
+    sorted(set(VARIABLES) - {"WEBHOOK_SECRET", "GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "DORA_RECONCILE"}),
 )
 def test_every_variable_can_be_given_as_a_file(name: str, tmp_path: Path) -> None:
     values = {"DORA_LOG_LEVEL": "debug", "DORA_LOG_FORMAT": "console", "DORA_BIND": "127.0.0.1:81", "PORT": "81"}
     urls = {"GITHUB_API_URL": "https://github.example/api/v3", "DORA_OIDC_ISSUER": "https://issuer.example"}
     names = {"DORA_REPOSITORIES": "acme/api", "DORA_API_TOKENS": "ci:token", "DORA_STATE": "file:///data"}
-    value = (values | urls | names).get(
-        name, "1m" if name in {"DORA_MAX_EVENT_AGE", "DORA_ZERO_HOLD", "DORA_RECONCILE"} else "7"
-    )
+    value = (values | urls | names).get(name, "1m" if name in {"DORA_MAX_EVENT_AGE", "DORA_ZERO_HOLD"} else "7")
     file = tmp_path / "value"
     file.write_text(f"{value}\n")
     from_file = Settings.from_environ(SECRET | {f"{name}_FILE": str(file)})
@@ -212,17 +209,23 @@ def test_what_another_room_judges_is_a_problem_among_the_others() -> None:
     assert "DORA_API_TOKENS: entry 1 of 3 characters is wrong" in caught.value.problems
 
 
-def test_what_is_not_supported_yet_is_refused_plainly() -> None:
-    values = {"DORA_STATE": "file:///data", "DORA_RECONCILE": "1h", "GITHUB_APP_ID": "1"}
-    for refused in module.NOT_YET:
-        value = values.get(refused.variable, "value")
-        found = problems(SECRET | {refused.variable: value})
-        assert f"{refused.variable}: {refused.detail}" in found
+@pytest.mark.parametrize(
+    "credentials", [{"GITHUB_TOKEN": "x"}, {"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY": "key"}]
+)
+def test_what_was_missed_is_looked_up_at_an_interval_of_a_minute_or_more(credentials: dict[str, str]) -> None:
+    def interval(text: str) -> int:
+        return Settings.from_environ(SECRET | credentials | {"DORA_RECONCILE": text}).reconcile
+
+    assert [interval(text) for text in ("off", "OFF", "1m", "1h30m")] == [0, 0, 60_000_000, 5_400_000_000]
+    for text in ("0", "59s", "on", "1"):
+        (problem,) = problems(SECRET | credentials | {"DORA_RECONCILE": text})
+        assert problem.startswith("DORA_RECONCILE: ")
 
 
-def test_what_is_not_supported_yet_may_be_set_to_what_is() -> None:
-    settings = Settings.from_environ(SECRET | {"DORA_STATE": "memory:", "DORA_RECONCILE": "off"})
-    assert (settings.state_kind, settings.reconcile) == ("memory", 0)
+def test_looking_up_what_was_missed_needs_somebody_to_ask_as() -> None:
+    (problem,) = problems(SECRET | {"DORA_RECONCILE": "1h"})
+    assert problem.startswith("DORA_RECONCILE: needs GITHUB_TOKEN")
+    assert Settings.from_environ(SECRET | {"DORA_RECONCILE": "off"}).reconcile == 0
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ class Observer:
             self._inquiry = Inquiry(
                 lookup=self.lookup,
                 answer=self._answer,
-                claim=self._claim,
+                claim=self.claim,
                 release=self.journal.release,
                 now=self.now,
             )
@@ -454,7 +454,12 @@ class Observer:
     async def _answer(self, found: ChangesFound) -> None:
         await self._submit((found,))
 
-    async def _claim(self, name: str) -> bool:
+    async def claim(self, name: str) -> bool:
+        """Return whether this process alone may do what the name stands for, for `LEASE`; see `Journal.claim`.
+
+        Raises:
+            Unavailable: nobody can tell now.
+        """
         try:
             return await self.journal.claim(name, lease=LEASE)
         except (StateTaken, StateDamaged) as lost:

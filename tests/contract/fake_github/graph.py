@@ -31,6 +31,8 @@ class PullRequest:
     labels: tuple[str, ...] = ()
     merged_at: Instant | None = None
     merge_commit: str | None = None
+    closed_at: Instant | None = None
+    updated_at: Instant = 0
     brought: frozenset[str] = frozenset()
     """The commits that its merge brought to the base, the merge commit among them."""
 
@@ -103,15 +105,22 @@ class Graph:
             head=head,
             own=own,
             labels=labels,
+            updated_at=created_at,
         )
         return number
 
     def merged(self, number: int, merge_commit: str, *brought: str, at: Instant) -> int:
         """Record that a pull request was merged by a commit (or, rebased, up to it), which brought others with it."""
         pull_request = self.pull_requests[number]
-        pull_request.merged_at = at
+        pull_request.merged_at = pull_request.closed_at = pull_request.updated_at = at
         pull_request.merge_commit = merge_commit
         pull_request.brought = frozenset((merge_commit, *brought))
+        return number
+
+    def closed(self, number: int, *, at: Instant) -> int:
+        """Record that a pull request was closed without being merged."""
+        pull_request = self.pull_requests[number]
+        pull_request.closed_at = pull_request.updated_at = at
         return number
 
     def deployment(self, deployment_id: int, sha: str, environment: str = "production", *, at: Instant) -> int:
@@ -180,6 +189,11 @@ class Graph:
             return self.heads[revision]
         found = [sha for sha in self.commits if sha.startswith(revision)]
         return found[0] if len(found) == 1 and len(revision) >= _SHORTEST else None
+
+    def newest_closed(self) -> list[PullRequest]:
+        """Return the pull requests that are merged or closed, the latest updated first."""
+        closed = [known for known in self.pull_requests.values() if known.closed_at is not None]
+        return sorted(closed, key=lambda known: (known.updated_at, known.number), reverse=True)
 
     def newest_deployments(self, environments: Iterable[str] | None) -> list[Deployment]:
         """Return the deployments of the environments, or all, newest first."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from dora.domain.instant import Instant, seconds
-from tests.contract.fake_github.graph import Commit, Graph
+from tests.contract.fake_github.graph import Commit, Deployment, Graph, PullRequest
 
 Json: TypeAlias = dict[str, object]
 
@@ -178,6 +178,64 @@ def repository(graph: Graph, api: str) -> Json:
         "created_at": "2020-01-01T00:00:00Z",
         "updated_at": "2020-01-01T00:00:00Z",
         "pushed_at": "2020-01-01T00:00:00Z",
+    }
+
+
+def deployment(graph: Graph, known: Deployment, api: str) -> Json:
+    here = f"{api}/repos/{graph.name}"
+    return {
+        "url": f"{here}/deployments/{known.id}",
+        "id": known.id,
+        "node_id": f"DE_{known.id}",
+        "sha": known.sha,
+        "ref": graph.default_branch,
+        "task": "deploy",
+        "payload": {},
+        "original_environment": known.environment,
+        "environment": known.environment,
+        "description": None,
+        "creator": None,
+        "created_at": stamp(known.created_at),
+        "updated_at": stamp(known.updated_at),
+        "statuses_url": f"{here}/deployments/{known.id}/statuses",
+        "repository_url": here,
+        "transient_environment": known.transient,
+        "production_environment": False,
+    }
+
+
+def pull_request(graph: Graph, known: PullRequest, api: str) -> Json:
+    """Return a row of a list: without `merged` and `commits`."""
+    here = f"{api}/repos/{graph.name}"
+    described = repository(graph, api)
+    moments = {
+        "created_at": known.created_at,
+        "updated_at": known.updated_at,
+        "closed_at": known.closed_at,
+        "merged_at": known.merged_at,
+    }
+    return {
+        **{name: None if at is None else stamp(at) for name, at in moments.items()},
+        "url": f"{here}/pulls/{known.number}",
+        "id": known.number,
+        "node_id": f"PR_{known.number}",
+        "number": known.number,
+        "state": "open" if known.closed_at is None else "closed",
+        "locked": False,
+        "draft": False,
+        "title": "Change something",
+        "body": None,
+        "user": None,
+        "labels": [
+            {"id": number, "node_id": f"LA_{number}", "name": label, "color": "ededed", "default": False}
+            for number, label in enumerate(known.labels)
+        ],
+        # Of one that is not merged it is the test merge's.
+        "merge_commit_sha": known.merge_commit or "f" * 40,
+        "base": {"label": known.base, "ref": known.base, "sha": "0" * 40, "user": None, "repo": described},
+        "head": {"label": known.head, "ref": known.head, "sha": "0" * 40, "user": None, "repo": described},
+        "author_association": "MEMBER",
+        "auto_merge": None,
     }
 
 

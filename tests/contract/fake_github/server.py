@@ -33,6 +33,7 @@ Json: TypeAlias = dict[str, object]
 
 ALL = frozenset({"metadata=read", "contents=read", "pull_requests=read", "deployments=read"})
 VERSIONS = frozenset({"2022-11-28", "2026-03-10"})
+_WANTED = {"/deployments": "deployments=read", "/pulls": "pull_requests=read"}
 _HOUR = 3600 * MICROSECONDS
 _MOST_AT_ONCE = 100
 _MOST_A_MINUTE = 900
@@ -380,7 +381,7 @@ class FakeGitHub:
     def _of_repository(self, graph: Graph, path: str, request: Seen, grant: Grant) -> _Answer:
         if path == "":
             return _tagged(rest.repository(graph, self.url), request)
-        wanted = "repository_hooks=read" if path.startswith("/hooks") else "contents=read"
+        wanted = "repository_hooks=read" if path.startswith("/hooks") else _WANTED.get(path, "contents=read")
         if wanted not in grant.permissions:
             message = "Resource not accessible by personal access token"
             return _json(403, rest.error(message, 403), {"X-Accepted-GitHub-Permissions": wanted})
@@ -392,7 +393,7 @@ class FakeGitHub:
         if path.startswith("/hooks"):
             owned = self.hooks.get(graph.name, [])
             return self._hooks(owned, path, f"{self.url}/repos/{graph.name}", "Repository", request)
-        return _json(404, rest.error("Not Found", 404))
+        return self._list(graph, path, request, told)
 
     def _hooks(self, owned: list[Hook], path: str, place: str, kind: str, request: Seen) -> _Answer:
         if path == "/hooks":
@@ -406,6 +407,21 @@ class FakeGitHub:
             if path == f"/hooks/{one.id}/deliveries":
                 return _Answer(200, orjson.dumps([hooks.delivery(sent) for sent in one.deliveries]))
         return _json(404, rest.error("Not Found", 404))
+
+    def _list(self, graph: Graph, path: str, request: Seen, told: Mapping[str, str]) -> _Answer:
+        if path == "/deployments":
+            rows = [rest.deployment(graph, known, self.url) for known in graph.newest_deployments(None)]
+        elif path == "/pulls":
+            rows = [rest.pull_request(graph, known, self.url) for known in graph.newest_closed()]
+        else:
+            return _json(404, rest.error("Not Found", 404))
+        asked = parse_qs(request.query)
+        per_page, page = min(int(asked.get("per_page", ["30"])[0]), 100), int(asked.get("page", ["1"])[0])
+        if page * per_page < len(rows):
+            kept = "&".join(f"{name}={values[0]}" for name, values in asked.items() if name != "page")
+            here = f"{self.url}/repositories/{graph.id}{path}?{kept}&page={page + 1}"
+            told = {**told, "Link": f'<{here}>; rel="next"'}
+        return _tagged(rows[(page - 1) * per_page : page * per_page], request, told)
 
     def _compare(self, graph: Graph, basehead: str, request: Seen, told: Mapping[str, str]) -> _Answer:
         base, dots, head = basehead.partition("...")
@@ -515,9 +531,9 @@ def _json(status: int, body: Json, headers: Mapping[str, str] | None = None) -> 
     return _Answer(status, orjson.dumps(body), headers or {})
 
 
-def _tagged(body: Json, request: Seen, headers: Mapping[str, str] | None = None) -> _Answer:
+def _tagged(body: Json | list[Json], request: Seen, headers: Mapping[str, str] | None = None) -> _Answer:
     """Return the answer with a weak tag; or 304 with the strong one, if the client has it."""
-    answer = _json(200, body, headers)
+    answer = _Answer(200, orjson.dumps(body), headers or {})
     tag = f'"{hashlib.sha256(answer.body).hexdigest()}"'
     if request.headers.get("if-none-match") in (tag, f"W/{tag}"):
         return _Answer(304, b"", {**answer.headers, "ETag": tag})

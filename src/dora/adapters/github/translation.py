@@ -45,7 +45,7 @@ from dora.wire import structure
 LONGEST_PUSH: Final = 2048
 """Commits that a push lists at most; a list of that length may have been cut (GitHub's page on the event `push`)."""
 
-_RESULTS: Final = MappingProxyType(
+RESULTS: Final = MappingProxyType(
     {"success": Result.SUCCESS, "failure": Result.FAILURE, "error": Result.FAILURE},
 )
 
@@ -71,7 +71,7 @@ def _deployment(raw: dict[str, object], arrival: Arrival) -> Reading:
         return Reading(ignored=Reason.ACTION)
     name = pick(raw, "deployment", "environment")
     environment = _environment(raw, name, arrival.policy)
-    if environment is None and _is_environment(name):
+    if environment is None and is_environment(name):
         return Reading(ignored=Reason.ENVIRONMENT, about=name)
     return Reading(_seen(raw, environment, arrival), ignored=Reason.EVENT)
 
@@ -83,10 +83,10 @@ def _deployment_status(raw: dict[str, object], arrival: Arrival) -> Reading:
     path = ("deployment_status" if pick(raw, "deployment_status", "environment") else "deployment", "environment")
     name = pick(raw, *path)
     environment = _environment(raw, name, arrival.policy)
-    if environment is None and _is_environment(name):
+    if environment is None and is_environment(name):
         return Reading(ignored=Reason.ENVIRONMENT, about=name)
     state = pick(raw, "deployment_status", "state")
-    if isinstance(state, str) and state not in _RESULTS:
+    if isinstance(state, str) and state not in RESULTS:
         return Reading(_seen(raw, environment, arrival), ignored=Reason.STATE)
     if environment is None:
         wanted = Problem(f"/{'/'.join(path)}", "must be a name of 1 to 255 characters")
@@ -99,7 +99,7 @@ def _deployment_status(raw: dict[str, object], arrival: Arrival) -> Reading:
         received_at=arrival.received_at,
         environment=environment,
         deployment_id=str(delivery.deployment.id),
-        result=_RESULTS[delivery.deployment_status.state],
+        result=RESULTS[delivery.deployment_status.state],
         at=at,
         sha=delivery.deployment.sha,
         counted=not too_old,
@@ -249,12 +249,13 @@ class _Labelled:
     labels: payloads.Labels = None
 
 
-def _is_environment(name: object) -> TypeGuard[str]:
+def is_environment(name: object) -> TypeGuard[str]:
+    """Return whether this can be an environment's name."""
     return isinstance(name, str) and 0 < len(name) <= payloads.LONGEST_ENVIRONMENT
 
 
 def _environment(raw: dict[str, object], name: object, policy: Policy) -> Environment | None:
-    if not _is_environment(name):
+    if not is_environment(name):
         return None
     return policy.environment(name, transient=pick(raw, "deployment", "transient_environment") is True)
 

@@ -67,6 +67,7 @@ class Internals:
     _asked: Counter = field(init=False, repr=False)
     _budget: Gauge = field(init=False, repr=False)
     _budget_limit: Gauge = field(init=False, repr=False)
+    _reconciled: Counter = field(init=False, repr=False)
     _open_questions: Gauge = field(init=False, repr=False)
     _oldest_question: Gauge = field(init=False, repr=False)
     _children: dict[tuple[object, ...], Any] = field(factory=dict, init=False, repr=False)
@@ -119,6 +120,12 @@ class Internals:
             "dora_github_rate_limit",
             "GitHub's primary limit, requests (GraphQL: points) per hour.",
             ["resource"],
+            registry=registry,
+        )
+        self._reconciled = Counter(
+            "dora_reconciliations",
+            "Repositories compared with what GitHub lists, by result: done, refused (a permission), unavailable.",
+            ["result"],
             registry=registry,
         )
         self._open_questions = Gauge("dora_open_questions", "Look-ups that wait for an answer.", registry=registry)
@@ -190,6 +197,10 @@ class Internals:
             self._budget.labels(resource).set(remaining)
         if limit is not None:
             self._budget_limit.labels(resource).set(limit)
+
+    def reconciled(self, result: str) -> None:
+        """Count a repository that was compared with GitHub's lists: `done`, `refused` or `unavailable`."""
+        self._reconciled.labels(result).inc()
 
     def watch_questions(self, *, count: Callable[[], int], oldest_age: Callable[[], float]) -> None:
         """Ask for the open questions at every scrape: how many, and the age of the oldest in seconds."""

@@ -114,6 +114,16 @@ class Series:
         with self._publishing:
             yield {Level.REPOSITORY: self._repositories, Level.CHAIN: self._chains}
 
+    def born(self, subject: str | Chain) -> Instant | None:
+        """Return when a repository, or a chain, was registered; None if it is not."""
+        if isinstance(subject, str):
+            row, place = self._repositories.by_key.get((subject,)), CHANGES_MERGED.start
+        else:
+            key = (subject.repository, subject.environment, subject.service)
+            row, place = self._chains.by_key.get(key), DEPLOYMENTS.start
+        count = None if row is None else row.counts[place]
+        return None if count is None else count.created
+
     def state(self) -> dict[Level, list[tuple[Key, Row]]]:
         """Return all rows in the order of the exposition: one consistent state, which never changes afterwards."""
         with self.reading() as levels:

@@ -65,6 +65,15 @@ def test_requests_are_counted_and_timed_and_a_made_up_method_makes_no_series() -
     assert seen[at(bucket, route="/metrics", method="GET", le="0.005")] == 1
 
 
+def test_repositories_compared_with_githubs_lists_are_counted_by_result() -> None:
+    internals = Internals("1.2.3")
+    internals.reconciled("done")
+    internals.reconciled("refused")
+    seen = samples(internals)
+    assert seen[at("dora_reconciliations_total", result="done")] == 1
+    assert seen[at("dora_reconciliations_total", result="refused")] == 1
+
+
 def test_queue_and_readiness_are_asked_for_when_scraped() -> None:
     internals = Internals("1.2.3")
     queue = [1, 2, 3]

@@ -156,6 +156,18 @@ def test_a_series_that_an_observation_registers_is_born_with_it() -> None:
     assert seen[at("dora_lead_time_seconds_created")] == NOON / 1e6
 
 
+def test_a_birth_is_that_of_the_call_that_registered_and_nobody_else_has_one() -> None:
+    series = Series()
+    series.record([RepositoryRegistered("acme/shop")], at=NOON)
+    series.record([RepositoryRegistered("acme/shop"), ChainRegistered(CHAIN)], at=NOON + HOUR)
+    series.record([IncidentsRegistered(Chain("acme/shop", "staging", ""))], at=NOON + HOUR)
+    assert series.born("acme/shop") == NOON
+    assert series.born(CHAIN) == NOON + HOUR
+    assert series.born("acme/other") is None
+    # Of its incidents alone it is no chain that anything was deployed to.
+    assert series.born(Chain("acme/shop", "staging", "")) is None
+
+
 def test_moved_gauges_are_gone_and_counters_stay() -> None:
     series = Series()
     series.record([ChainRegistered(CHAIN), LastDeployment(CHAIN, NOON), OpenFailures(CHAIN, 1)], at=NOON)
