@@ -11,13 +11,12 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
-import orjson
 from attrs import field, frozen
 
 from dora.adapters.github import payloads, queries
-from dora.adapters.github.requests import Answer, Ask
+from dora.adapters.github.requests import Answer, Ask, content
 from dora.adapters.github.sessions import Session
-from dora.ports import Malformed, Refused, Unavailable
+from dora.ports import Malformed, Refused
 from dora.wire import Maybe, Moment, structure
 
 T = TypeVar("T")
@@ -85,7 +84,7 @@ class Listings:
         """
         url = self.session.addresses.of_repository(name)
         answer = await self._get(name, url, "repository", etag)
-        return None if answer is None else Page((_read(answer, Here),), None, answer.headers.get("etag"))
+        return None if answer is None else Page((content(answer, Here),), None, answer.headers.get("etag"))
 
     def first(self, name: str, kind: str, query: str = "") -> str:
         """Return the address of a list's first page.
@@ -107,18 +106,13 @@ class Listings:
         answer = await self._get(name, url, kind, etag)
         if answer is None:
             return None
-        following = None
-        if answer.next is not None:
-            following = self.session.addresses.follow(answer.next, base=answer.url)
-            if following is None:
-                raise Unavailable("GitHub's next page is on another host; the token stays here")
         rows = []
-        for raw in _read(answer, tuple[object, ...]):
+        for raw in content(answer, tuple[object, ...]):
             try:
                 rows.append(structure(raw, row))
             except Malformed:
                 continue  # one that no delivery could tell of either
-        return Page(tuple(rows), following, answer.headers.get("etag"))
+        return Page(tuple(rows), self.session.following(answer), answer.headers.get("etag"))
 
     async def histories(self, name: str, after: str | None) -> queries.DeploymentPage:
         """Return the statuses of a page of deployments: those of the list's page in the same place.
@@ -144,15 +138,4 @@ class Listings:
             return None
         if answer.status == HTTPStatus.NOT_FOUND:
             raise Refused("GitHub does not show the repository to the credentials (404)", permission="metadata=read")
-        if answer.status != HTTPStatus.OK:
-            raise Unavailable(f"GitHub answered {answer.status}")
         return answer
-
-
-def _read(answer: Answer, shape: type[T]) -> T:
-    try:
-        return structure(orjson.loads(answer.body), shape)
-    except orjson.JSONDecodeError:
-        raise Unavailable("GitHub's answer is no JSON") from None
-    except Malformed as problem:
-        raise Unavailable(f"GitHub's answer is not whole ({problem.problems[0].pointer})") from None

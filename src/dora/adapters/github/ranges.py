@@ -8,14 +8,12 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
-import orjson
 from attrs import define, field, frozen
 
-from dora.adapters.github.requests import Answer, Ask
+from dora.adapters.github.requests import Ask, content
 from dora.adapters.github.sessions import Session
 from dora.domain.facts import Unknown
-from dora.ports import Malformed, Refused, Unavailable
-from dora.wire import structure
+from dora.ports import Refused, Unavailable
 
 _PAGE: Final = "100"
 """Most that GitHub gives at once."""
@@ -134,21 +132,15 @@ class Ranges:
             return known
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
-        page = _Remembered(etag=answer.headers.get("etag", ""), page=_read(answer), next=self._next(answer))
+        page = _Remembered(
+            etag=answer.headers.get("etag", ""), page=content(answer, _Page), next=self.session.following(answer)
+        )
         if page.etag:
             self._pages[url] = page
             self._pages.move_to_end(url)
             if len(self._pages) > self.most_pages:
                 self._pages.popitem(last=False)
         return page
-
-    def _next(self, answer: Answer) -> str | None:
-        if answer.next is None:
-            return None
-        url = self.session.addresses.follow(answer.next, base=answer.url)
-        if url is None:
-            raise Unavailable("GitHub's next page is on another host; the token stays here")
-        return url
 
     async def _why_not(self, repository: str, head: str) -> Unknown:
         """Return what a range that does not exist lacks: its head, or its base (or any ancestor of both)."""
@@ -166,14 +158,3 @@ class Ranges:
             raise Refused("GitHub does not show the repository to the credentials (404)", permission="metadata=read")
         if answer.status != HTTPStatus.OK:
             raise Unavailable(f"GitHub answered {answer.status}")
-
-
-def _read(answer: Answer) -> _Page:
-    if answer.status != HTTPStatus.OK:
-        raise Unavailable(f"GitHub answered {answer.status}")
-    try:
-        return structure(orjson.loads(answer.body), _Page)
-    except orjson.JSONDecodeError:
-        raise Unavailable("GitHub's answer is no JSON") from None
-    except Malformed as problem:
-        raise Unavailable(f"GitHub's answer is not whole ({problem.problems[0].pointer})") from None

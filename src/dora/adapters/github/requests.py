@@ -8,15 +8,19 @@ import ssl
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import httpx
+import orjson
 from attrs import define, field, frozen
 
 from dora.adapters.github.addresses import Addresses
 from dora.adapters.github.limits import Budget, is_limit, retry_after
 from dora.domain.instant import Instant
-from dora.ports import Refused, Unavailable
+from dora.ports import Malformed, Refused, Unavailable
+from dora.wire import structure
+
+T = TypeVar("T")
 
 API_VERSION: Final = "2022-11-28"
 """Later versions drop `merge_commit_sha`; Enterprise Servers before 3.21 know no later one."""
@@ -106,6 +110,22 @@ class Answer:
     """Where it came from, after redirects."""
     next: str | None = None
     """The address of the next page, if there is one (docs: rest/using-the-rest-api/using-pagination)."""
+
+
+def content(answer: Answer, shape: type[T]) -> T:
+    """Return what a 200 says.
+
+    Raises:
+        Unavailable: it is no 200, no JSON, or of another shape.
+    """
+    if answer.status != HTTPStatus.OK:
+        raise Unavailable(f"GitHub answered {answer.status}")
+    try:
+        return structure(orjson.loads(answer.body), shape)
+    except orjson.JSONDecodeError:
+        raise Unavailable("GitHub's answer is no JSON") from None
+    except Malformed as problem:
+        raise Unavailable(f"GitHub's answer is not whole ({problem.problems[0].pointer})") from None
 
 
 def connect(*, tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:

@@ -12,6 +12,7 @@ from dora.adapters.github.addresses import Addresses
 from dora.adapters.github.credentials import Credential
 from dora.adapters.github.queries import variables_of
 from dora.adapters.github.requests import Answer, Ask, Rejected, Requests, Token
+from dora.ports import Unavailable
 
 T = TypeVar("T")
 
@@ -54,6 +55,19 @@ class Session:
             return graphql.result(answer, shape)
         except graphql.Limited:
             raise token.budget.limited(answer.headers, now=self.requests.clock()) from None
+
+    def following(self, answer: Answer) -> str | None:
+        """Return the address of the next page, if there is one.
+
+        Raises:
+            Unavailable: it is on another host.
+        """
+        if answer.next is None:
+            return None
+        url = self.addresses.follow(answer.next, base=answer.url)
+        if url is None:
+            raise Unavailable("GitHub's next page is on another host; the token stays here")
+        return url
 
     async def _send(self, ask: Ask, repository: str) -> tuple[Answer, Token]:
         token = await self.credential.token(repository)
