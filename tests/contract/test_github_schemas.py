@@ -32,7 +32,9 @@ from graphql import (
 from jsonschema import Draft202012Validator
 
 from dora.adapters.github import queries
-from tests.contract.fake_github import hooks
+from tests.contract.fake_github import hooks, rest
+from tests.contract.fake_github.graph import Graph
+from tests.contract.fake_github.world import NOW
 from tests.contract.recordings.exchanges import Exchange, load
 from tests.contract.recordings.scenarios import SCENARIOS
 
@@ -204,6 +206,31 @@ def test_the_fakes_webhooks_have_githubs_shape() -> None:
         "/app/hook/deliveries",
     ):
         assert "get" in paths[path], path
+
+
+def test_the_fakes_lists_have_githubs_shape() -> None:
+    """What was missed is read from them; nothing recorded holds any."""
+    api = "https://api.github.com"
+    graph = Graph("acme/shop")
+    graph.deployment(3_900_000_001, "a" * 40, at=NOW)
+    graph.pull_request(7, "a" * 40, created_at=NOW, labels=("hotfix",))
+    graph.pull_request(8, "b" * 40, created_at=NOW)
+    merged, closed = (
+        graph.pull_requests[graph.merged(7, "c" * 40, at=NOW)],
+        graph.pull_requests[graph.closed(8, at=NOW)],
+    )
+    for schema, body in (
+        ("deployment", rest.deployment(graph, graph.deployments[3_900_000_001], api)),
+        ("pull-request-simple", rest.pull_request(graph, merged, api)),
+        ("pull-request-simple", rest.pull_request(graph, closed, api)),
+    ):
+        assert problems({"$ref": f"#/components/schemas/{schema}"}, body) == [], schema
+    for path, query in (("deployments", {"per_page"}), ("pulls", {"state", "sort", "direction", "per_page"})):
+        described = openapi()["paths"][f"/repos/{{owner}}/{{repo}}/{path}"]["get"]["parameters"]
+        shared = openapi()["components"]["parameters"]
+        assert query <= {
+            one["name"] if "name" in one else shared[one["$ref"].rpartition("/")[2]]["name"] for one in described
+        }
 
 
 def answered(document: DocumentNode, variables: dict[str, Any], data: object) -> list[str]:

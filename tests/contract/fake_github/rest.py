@@ -207,7 +207,17 @@ def deployment(graph: Graph, known: Deployment, api: str) -> Json:
 def pull_request(graph: Graph, known: PullRequest, api: str) -> Json:
     """Return a row of a list: without `merged` and `commits`."""
     here = f"{api}/repos/{graph.name}"
-    described = repository(graph, api)
+    web = f"https://github.com/{graph.name}/pull/{known.number}"
+    owner = account(graph.name.partition("/")[0], api)
+    described = {**repository(graph, api), "blobs_url": f"{here}/git/blobs{{/sha}}", "has_downloads": False}
+    links = {
+        "self": f"{here}/pulls/{known.number}",
+        "issue": f"{here}/issues/{known.number}",
+        "commits": f"{here}/pulls/{known.number}/commits",
+        "comments": f"{here}/issues/{known.number}/comments",
+        "review_comments": f"{here}/pulls/{known.number}/comments",
+        "statuses": f"{here}/statuses/{known.number}",
+    }
     moments = {
         "created_at": known.created_at,
         "updated_at": known.updated_at,
@@ -216,7 +226,16 @@ def pull_request(graph: Graph, known: PullRequest, api: str) -> Json:
     }
     return {
         **{name: None if at is None else stamp(at) for name, at in moments.items()},
-        "url": f"{here}/pulls/{known.number}",
+        **{f"{name}_url": link for name, link in links.items() if name != "self"},
+        "_links": {
+            name: {"href": link}
+            for name, link in {**links, "html": web, "review_comment": f"{here}/pulls/comments{{/number}}"}.items()
+        },
+        "url": links["self"],
+        "html_url": web,
+        "diff_url": f"{web}.diff",
+        "patch_url": f"{web}.patch",
+        "review_comment_url": f"{here}/pulls/comments{{/number}}",
         "id": known.number,
         "node_id": f"PR_{known.number}",
         "number": known.number,
@@ -227,13 +246,23 @@ def pull_request(graph: Graph, known: PullRequest, api: str) -> Json:
         "body": None,
         "user": None,
         "labels": [
-            {"id": number, "node_id": f"LA_{number}", "name": label, "color": "ededed", "default": False}
+            {
+                "id": number,
+                "node_id": f"LA_{number}",
+                "url": f"{here}/labels/{label}",
+                "name": label,
+                "description": "",
+                "color": "ededed",
+                "default": False,
+            }
             for number, label in enumerate(known.labels)
         ],
         # Of one that is not merged it is the test merge's.
         "merge_commit_sha": known.merge_commit or "f" * 40,
-        "base": {"label": known.base, "ref": known.base, "sha": "0" * 40, "user": None, "repo": described},
-        "head": {"label": known.head, "ref": known.head, "sha": "0" * 40, "user": None, "repo": described},
+        "base": {"label": known.base, "ref": known.base, "sha": "0" * 40, "user": owner, "repo": described},
+        "head": {"label": known.head, "ref": known.head, "sha": "0" * 40, "user": owner, "repo": described},
+        "assignee": None,
+        "milestone": None,
         "author_association": "MEMBER",
         "auto_merge": None,
     }
