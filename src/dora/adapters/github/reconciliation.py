@@ -170,7 +170,8 @@ class Reconciliation:
         told = (name, permission or text)
         if told not in self._told:
             self._told.add(told)
-            log.warning(text, extra={"repository": name, "permission": permission or "unknown", "reason": str(error)})
+            whose = {"repository": name, "permission": permission or "unknown"} if name else {}
+            log.warning(text, extra={**whose, "reason": str(error)})
 
     def _begin_round(self, turns: Iterable[Known]) -> None:
         """Forget repositories that are gone, and an outage that is over."""
