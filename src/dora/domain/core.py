@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from attrs import Factory, define, frozen
 
 from dora.domain import facts as f
-from dora.domain.chain import Emit
 from dora.domain.instant import Instant
 from dora.domain.observations import (
     Chain,
     ChainRegistered,
+    Emit,
     GaugesMoved,
     IncidentsRegistered,
     LastDeployment,
@@ -29,6 +29,7 @@ from dora.domain.observations import (
 from dora.domain.outcome import Applied, Ignored, Outcome, Status
 from dora.domain.questions import ChangesSought
 from dora.domain.repository import RepositoryState
+from dora.domain.rework import tell
 
 REMEMBERED_KEYS = 10_000
 """Idempotency keys that a push client's newest are."""
@@ -210,7 +211,7 @@ class Core:
             case f.DeploymentFinished():
                 chain = state.find(fact.environment)
                 if chain is not None and chain.knows(fact.deployment_id, fact.result):
-                    chain.tell(chain.deployments[fact.deployment_id], fact.kind, fact.fixes, emit)
+                    tell(chain, chain.deployments[fact.deployment_id], fact.kind, fact.fixes, emit)
                     return True
                 state.finish(fact, emit, ask)
             case f.CommitsPushed():

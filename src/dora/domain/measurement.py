@@ -10,14 +10,16 @@ from collections.abc import Iterable
 
 from attrs import define
 
+from dora.domain import rework
 from dora.domain.ancestry import Gap, Span, between, contained
-from dora.domain.chain import ChainState, Emit
+from dora.domain.chain import ChainState
 from dora.domain.changes import Change, Needed, Reading
 from dora.domain.facts import ChangesFound, Environment, Repository, SentChange, Unknown
 from dora.domain.instant import Instant
 from dora.domain.ledger import FULL_SHA, Ledger
 from dora.domain.observations import (
     CommitLeadTimeObserved,
+    Emit,
     Exemplar,
     LeadTimeObserved,
     LeadTimeUnknown,
@@ -150,7 +152,7 @@ class Measuring:
             measurement.sha = found.sha
             deployment = self.chain.deployments.get(measurement.deployment_id)
             if deployment is not None:
-                self.chain.resolve(deployment, found.sha, self.emit)
+                self._enter_full(deployment, found.sha)
         if measurement.find_predecessor:
             measurement.find_predecessor = False
             elsewhere = measurement.base
@@ -328,8 +330,14 @@ class Measuring:
         if len(known) != 1:
             return None
         sha = known.pop()
-        self.chain.resolve(deployment, sha, self.emit)
+        self._enter_full(deployment, sha)
         return sha
+
+    def _enter_full(self, deployment: Deployment, sha: str) -> None:
+        """Enter a deployment under its full SHA, by which alone it can be seen to be a rollback."""
+        if sha != deployment.sha:
+            self.chain.resolve(deployment, sha)
+            rework.compare(self.chain, deployment, self.emit)
 
     def _between(self, measurement: Measurement) -> Span | Gap:
         """Return what the deployment adds to its base: proven by pushes, or by the line of reported merges."""
@@ -434,11 +442,11 @@ class Measuring:
             return
         before = self.chain.deployments.get(measurement.before or "")
         if behind and measurement.fresh and before is not None and before.sha == measurement.base:
-            self.chain.rolled_back(deployment, before, self.emit)
+            rework.rolled_back(self.chain, deployment, before, self.emit)
         for change in changes:
             reverted = self.ledger.pull_requests.get(-1 if change.reverts is None else change.reverts)
             culprit = self.chain.shipped.get(reverted.merge_commit) if reverted else None
             if culprit is not None and culprit != deployment.id:
-                self.chain.reverted(deployment, self.chain.deployments.get(culprit), self.emit)
+                rework.reverted(self.chain, deployment, self.chain.deployments.get(culprit), self.emit)
         if any(change.hotfix for change in changes):
-            self.chain.hotfixed(deployment, before, self.emit)
+            rework.hotfixed(self.chain, deployment, before, self.emit)

@@ -6,6 +6,7 @@ Times and durations are whole microseconds (`dora.domain.instant`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -216,3 +217,6 @@ Observation: TypeAlias = (
     | TimeToMergeObserved
     | IncidentCounted
 )
+
+Emit: TypeAlias = Callable[[Observation], None]
+"""Takes an observation."""

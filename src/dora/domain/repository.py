@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from attrs import Factory, define
 
-from dora.domain.chain import ChainState, Emit
+from dora.domain import failures, results
+from dora.domain.chain import ChainState
 from dora.domain.facts import (
     ChangeMerged,
     ChangesFound,
@@ -31,6 +32,7 @@ from dora.domain.observations import (
     Chain,
     ChainRegistered,
     ChangeCounted,
+    Emit,
     IncidentCounted,
     IncidentState,
     TimeToMergeObserved,
@@ -95,8 +97,8 @@ class RepositoryState:
     def finish(self, fact: DeploymentFinished, emit: Emit, ask: list[ChangesSought]) -> None:
         """Take a deployment's result."""
         chain = self.register(fact.environment, emit)
-        deployment = chain.finish(fact, emit)
-        chain.arrive(deployment, lambda incident: self._link(incident, chain, deployment, emit), emit)
+        deployment = results.finish(chain, fact, emit)
+        results.arrive(chain, deployment, lambda incident: self._link(incident, chain, deployment, emit), emit)
         if fact.result is Result.SUCCESS:
             for incident, at in sorted(chain.unlinked.items(), key=lambda item: (item[1], item[0])):
                 if fact.at < at:
@@ -117,11 +119,11 @@ class RepositoryState:
 
     def mark_failed(self, fact: DeploymentMarkedFailed, emit: Emit) -> None:
         """Take a report that a deployment failed."""
-        self.register(fact.environment, emit).mark_failed(fact.deployment_id, fact.at, emit)
+        failures.mark_failed(self.register(fact.environment, emit), fact.deployment_id, fact.at, emit)
 
     def recover(self, fact: DeploymentRecovered, emit: Emit) -> None:
         """Take a report that a failure is over."""
-        self.register(fact.environment, emit).recover(fact.deployment_id, fact.at, emit)
+        failures.recover(self.register(fact.environment, emit), fact.deployment_id, fact.at, emit)
 
     def answer(self, found: ChangesFound, emit: Emit, ask: list[ChangesSought]) -> None:
         """Take what GitHub says of a deployment's changes."""
@@ -214,7 +216,9 @@ class RepositoryState:
         incident = self.incidents.known.get(incident_id)
         if incident is None or incident.opened_at is None:
             return
-        failure = chain.fail(deployment, Cause.INCIDENT, incident.opened_at, emit, ends=(incident.resolved_at,))
+        failure = failures.fail(
+            chain, deployment, Cause.INCIDENT, incident.opened_at, emit, ends=(incident.resolved_at,)
+        )
         if failure is not None:
             incident.failure = failure
 
@@ -229,4 +233,4 @@ class RepositoryState:
         chain = self.chain(incident.environment)
         emit(IncidentCounted(chain.labels, IncidentState.RESOLVED))
         if incident.failure is not None:
-            chain.close(incident.failure, fact.at, emit)
+            failures.close(chain, incident.failure, fact.at, emit)

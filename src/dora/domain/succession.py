@@ -9,7 +9,7 @@ from attrs import Factory, define, field
 
 from dora.domain.facts import Kind
 from dora.domain.instant import Instant
-from dora.domain.observations import Cause
+from dora.domain.observations import Cause, Exemplar
 
 Rank: TypeAlias = tuple[int, int, str]
 """Where a deployment id stands among those of one instant: numbers before texts."""
@@ -76,6 +76,11 @@ class Deployment:
         at = self.succeeded_at if self.succeeded_at is not None else self.failed_at
         return at or 0, self.rank
 
+    @property
+    def exemplar(self) -> Exemplar:
+        """What an observation of it names."""
+        return Exemplar(deployment_id=self.id, sha=self.sha or "")
+
 
 @define
 class Failure:
@@ -87,6 +92,11 @@ class Failure:
     sha: str
     opened_at: Instant
     closed_at: Instant | None = None
+
+    @property
+    def exemplar(self) -> Exemplar:
+        """What an observation of its end names: the deployment that failed first."""
+        return Exemplar(deployment_id=self.deployment_id, sha=self.sha)
 
 
 @define

@@ -8,6 +8,7 @@ from attrs import Factory, define
 
 from dora.domain.facts import Environment
 from dora.domain.instant import Instant
+from dora.domain.observations import Exemplar
 from dora.domain.questions import ChangesSought
 from dora.domain.succession import Key, key
 
@@ -61,6 +62,11 @@ class Measurement:
     def place(self) -> Key:
         """Where the deployment stands among the chain's successes."""
         return key(self.succeeded_at, self.deployment_id)
+
+    @property
+    def exemplar(self) -> Exemplar:
+        """What an observation of its changes names."""
+        return Exemplar(deployment_id=self.deployment_id, sha=self.sha)
 
     def take_as_known(self) -> None:
         """Leave open only whether the deployment goes back."""

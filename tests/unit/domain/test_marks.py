@@ -13,8 +13,9 @@ from dora.domain.facts import (
     SentChange,
     Unknown,
 )
-from dora.domain.observations import Cause
+from dora.domain.observations import Cause, Observation
 from dora.domain.outcome import Status
+from dora.domain.rework import tell
 from tests.unit.domain.story import (
     PRODUCTION,
     SHOP,
@@ -157,7 +158,9 @@ def test_a_second_word_about_one_deployment_is_not_taken() -> None:
     assert story.tell(success("1", "a", 1, kind=Kind.HOTFIX)) == [Status.DUPLICATE]
     assert story.value("rework") == 0
     chain = story.core.repositories[0].chains["production", ""]
-    assert not chain.tell(chain.deployments["1"], Kind.HOTFIX, None, lambda _: None)
+    observed: list[Observation] = []
+    tell(chain, chain.deployments["1"], Kind.HOTFIX, None, observed.append)
+    assert observed == []
 
 
 def test_each_kind_blames_the_predecessor_and_planned_nobody() -> None:
