@@ -38,6 +38,7 @@ from dora.domain.observations import (
     TimeToMergeObserved,
 )
 from dora.domain.questions import ChangesSought
+from dora.domain.shipping import Shipping
 from dora.domain.succession import Deployment
 
 Pair: TypeAlias = tuple[str, str]
@@ -86,7 +87,14 @@ class RepositoryState:
 
     def measuring(self, chain: ChainState, emit: Emit, ask: list[ChangesSought]) -> Measuring:
         """Return the measuring of a chain."""
-        return Measuring(repository=self.repository, ledger=self.ledger, chain=chain, emit=emit, ask=ask)
+        return Measuring(
+            repository=self.repository,
+            ledger=self.ledger,
+            chain=chain,
+            emit=emit,
+            ask=ask,
+            shipping=Shipping(self.ledger, chain, emit),
+        )
 
     # Deployments
 

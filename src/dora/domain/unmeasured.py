@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from attrs import Factory, define
 
-from dora.domain.facts import Environment
+from dora.domain.changes import Needed
+from dora.domain.facts import Environment, Repository
 from dora.domain.instant import Instant
 from dora.domain.observations import Exemplar
 from dora.domain.questions import ChangesSought
@@ -67,6 +68,23 @@ class Measurement:
     def exemplar(self) -> Exemplar:
         """What an observation of its changes names."""
         return Exemplar(deployment_id=self.deployment_id, sha=self.sha)
+
+    def put(self, asked: Asked, needed: Needed | None, repository: Repository) -> ChangesSought:
+        """Return a question about the deployment, which is out from now on."""
+        self.asked = asked
+        self.question = ChangesSought(
+            repository=repository,
+            environment=self.environment,
+            deployment_id=self.deployment_id,
+            sha=self.sha,
+            succeeded_at=self.succeeded_at,
+            max_commits=self.max_commits,
+            base=self.base,
+            find_predecessor=asked is Asked.PREDECESSOR,
+            commits=needed.commits if needed else None,
+            pull_requests=needed.pull_requests if needed else (),
+        )
+        return self.question
 
     def take_as_known(self) -> None:
         """Leave open only whether the deployment goes back."""
