@@ -21,7 +21,7 @@ from benchmarks.history import Organisation
 from benchmarks.load import send
 from benchmarks.servers import service
 from dora.adapters.journal import Volume
-from dora.observer.shell import SNAPSHOT_AFTER
+from dora.observer.snapshots import SNAPSHOT_AFTER
 
 FACTS: Final = 1_000_000
 REPOSITORIES: Final = 5_000

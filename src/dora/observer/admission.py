@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import Factory, define
 
 from dora.domain.core import Core, Limits
 from dora.domain.facts import Fact
 from dora.domain.outcome import Ignored, Outcome, Status
-from dora.ports import Entry, Problem
+from dora.observer.inbox import Submission
+from dora.ports import Entry, Invalid, Problem
 
 
 @define
@@ -16,9 +19,31 @@ class Admission:
 
     core: Core
     limits: Limits
+    limited: bool = False
+    """Something of the batch is ignored because of a limit."""
     _repositories: set[str] = Factory(set)
     _environments: dict[str, set[tuple[str, str]]] = Factory(dict)
     _keys: dict[tuple[str, str], str] = Factory(dict)
+
+    def admit(self, batch: Sequence[Submission]) -> list[Entry]:
+        """Return what must be written; submissions that break a rule are answered already."""
+        kept: list[Entry] = []
+        for submission in batch:
+            if submission.answered.done():  # the sender has gone: nothing was written for it, nothing is lost
+                continue
+            problems = self.key_problems(submission.entry)
+            if problems:
+                submission.answered.set_exception(Invalid(*problems))
+                continue
+            judged = submission.judged = tuple([self.judge(fact) for fact in submission.entry])
+            if judged and not any(judged):  # all of it matters, as is usual
+                kept.append(submission.entry)
+                continue
+            self.limited = self.limited or any(known is not None and known.reason == Ignored.LIMIT for known in judged)
+            entry = tuple([fact for fact, known in zip(submission.entry, judged, strict=True) if known is None])
+            if entry:
+                kept.append(entry)
+        return kept
 
     def key_problems(self, entry: Entry) -> list[Problem]:
         """Return a problem for each key that stands for other content; else take the keys as used."""

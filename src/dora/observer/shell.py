@@ -12,23 +12,22 @@ import contextlib
 import gc
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from attrs import Factory, define, field
+from attrs import define, field
 
 from dora.domain.core import Core, Limits
 from dora.domain.facts import ChangesFound, Fact
 from dora.domain.instant import Instant, seconds
-from dora.domain.outcome import Ignored, Outcome
+from dora.domain.outcome import Outcome
 from dora.observer.admission import Admission
+from dora.observer.inbox import Inbox, Submission
 from dora.observer.inquiry import LEASE, Inquiry
-from dora.observer.snapshots import StateCodec, Writing
+from dora.observer.snapshots import SNAPSHOT_AFTER, Snapshots, StateCodec
 from dora.ports import (
     CommitLookup,
     Entry,
-    Invalid,
     Journal,
     MetricSink,
     Snapshot,
@@ -39,12 +38,6 @@ from dora.ports import (
 
 log = logging.getLogger(__name__)
 
-CAPACITY = 10_000
-"""Entries waiting to be written; beyond it senders are told to come back."""
-
-BATCH = 1_000
-"""Facts written in one go, about: bounds how long the event loop is held, and the first waits for the last."""
-
 PATIENCE = 5.0
 """Seconds after which a sender may come back when something is wrong."""
 
@@ -53,14 +46,6 @@ HEALING = 1.0
 
 BREATH = 500
 """Facts replayed before other tasks (the health check) get a turn."""
-
-
-SNAPSHOT_AFTER = 50_000
-"""Facts after which a snapshot is written, unless told otherwise: replaying as many takes about two seconds."""
-
-
-SNAPSHOT_AT_END = 1_000
-"""Facts after which a snapshot is worth writing when the service ends."""
 
 
 class Standing(StrEnum):
@@ -75,22 +60,8 @@ class Standing(StrEnum):
     DRAINING = "draining"
 
 
-@define(eq=False)
-class _Submission:
-    entry: Entry
-    answered: asyncio.Future[tuple[Outcome, ...]]
-    judged: tuple[Outcome | None, ...] | None = None
-    """What the core says of each fact before anything is written (None: to be written); None if none is admitted."""
-
-
 def _now() -> Instant:
     return time.time_ns() // 1_000
-
-
-def _set() -> asyncio.Event:
-    event = asyncio.Event()
-    event.set()
-    return event
 
 
 @define(eq=False)
@@ -111,19 +82,16 @@ class Observer:
     limits: Limits = field(factory=Limits)
     now: Callable[[], Instant] = _now
     standing: Standing = Standing.STARTING
-    _queue: deque[_Submission] = Factory(deque)
-    _arrived: asyncio.Event = Factory(asyncio.Event)
+    _inbox: Inbox = field(init=False, factory=Inbox)
     _inquiry: Inquiry | None = field(init=False, default=None)
-    _idle: asyncio.Event = field(init=False, factory=_set)
-    """Set when nothing accepted waits for its answer."""
     _poll_at: float | None = field(init=False, default=None)
     """When to ask the journal for the entries of others, by the loop's clock; None: there are none."""
     _limit_told: bool = False
     _restored: bool = field(init=False, default=False)
-    _facts: int = 0
-    """Applied since the newest snapshot."""
-    _snapshot: Writing | None = None
-    _keeping: asyncio.Task[None] | None = None
+    _snapshots: Snapshots = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._snapshots = Snapshots(core=self.core, journal=self.journal, codec=self.codec)
 
     @property
     def ready(self) -> bool:
@@ -138,7 +106,7 @@ class Observer:
     @property
     def waiting(self) -> int:
         """Entries not written and answered yet."""
-        return len(self._queue)
+        return len(self._inbox)
 
     @property
     def pending_questions(self) -> int:
@@ -180,7 +148,7 @@ class Observer:
         self._restored = True
         if self.standing is not Standing.DRAINING:
             self.standing = Standing.READY
-        log.info("state restored", extra={"facts": self._facts, "repositories": len(self.core.repositories)})
+        log.info("state restored", extra={"facts": self._snapshots.facts, "repositories": len(self.core.repositories)})
 
     async def _replay(self) -> None:
         rested = 0
@@ -189,8 +157,8 @@ class Observer:
                 for fact in entry:
                     self._apply(fact)
                 # Between entries only: whoever ends the process meanwhile leaves no entry half applied.
-                if self._facts - rested >= BREATH:
-                    rested = self._facts
+                if self._snapshots.facts - rested >= BREATH:
+                    rested = self._snapshots.facts
                     await asyncio.sleep(0)
         except Unavailable as unavailable:
             await self._heal(unavailable)  # the rest comes with the first append, and replaying anew would repeat facts
@@ -213,7 +181,7 @@ class Observer:
             try:
                 lost = await self._write(tasks)
             finally:
-                for task in (asking, self._keeping):
+                for task in (asking, self._snapshots.keeping):
                     if task is not None:
                         task.cancel()
         raise lost  # here, since a group of tasks would wrap it
@@ -230,35 +198,18 @@ class Observer:
         """
         if self.standing is not Standing.READY:
             raise Unavailable(f"the service is {self.standing}", retry_after=PATIENCE)
-        return await self._submit(entry)
-
-    async def _submit(self, entry: Entry) -> tuple[Outcome, ...]:
-        if len(self._queue) >= CAPACITY:
-            raise Unavailable("too much is waiting to be written", retry_after=1.0)
-        submission = _Submission(entry, asyncio.get_running_loop().create_future())
-        self._queue.append(submission)
-        self._idle.clear()
-        self._arrived.set()
-        return await submission.answered
+        return await self._inbox.put(entry)
 
     async def drain(self) -> None:
         """Accept nothing more, and wait until everything accepted is answered. Questions stay open."""
         if self.standing is not Standing.LOST:
             self.standing = Standing.DRAINING
-        await self._idle.wait()
+        await self._inbox.emptied()
 
     async def close(self) -> None:
         """Shorten the next start by a snapshot if enough has come since the last, and release the state."""
-        # Not after a long replay either: a snapshot is due at the next start then, and this one would hold up the end.
-        worth_it = SNAPSHOT_AT_END <= self._facts < self.snapshot_after
-        if self._restored and self.standing is Standing.DRAINING and worth_it:
-            await self.begin_snapshot()
-            snapshot = None
-            while self._snapshot is not None and snapshot is None:
-                snapshot = self._snapshot.advance()
-            self._snapshot = None
-            if snapshot is not None:
-                await self._keep(snapshot)
+        if self._restored and self.standing is Standing.DRAINING:
+            await self._snapshots.write_last(self.snapshot_after)
         await self.journal.close()
 
     # Writing
@@ -269,14 +220,13 @@ class Observer:
         ending = Standing.LOST  # unless cancelled: whatever else broke, broke in the middle of something
         try:
             while True:
-                if self._snapshot is not None:
-                    await self._write_snapshot(self._snapshot, tasks)
-                elif not self._queue:
-                    await self._arrival()
-                if self._queue or self._is_poll_due():
-                    await self._write_batch(self._gather())
-                if not self._queue:
-                    self._idle.set()
+                if self._snapshots.writing is not None:
+                    await self._snapshots.go_on(self._snapshots.writing, tasks)
+                elif not self._inbox:
+                    await self._inbox.arrival(until=self._poll_at)
+                if self._inbox or self._is_poll_due():
+                    await self._write_batch(self._inbox.batch())
+                self._inbox.tell_if_empty()
         except asyncio.CancelledError:
             ending = Standing.DRAINING
             raise
@@ -286,34 +236,16 @@ class Observer:
         finally:
             # Nobody writes from now on, whatever the reason: nobody must wait for it.
             self.standing = ending
-            self._refuse_waiting(Unavailable(f"the service is {self.standing}", retry_after=PATIENCE))
-
-    async def _arrival(self) -> None:
-        """Wait for something to write, or until it is time to ask for the entries of others."""
-        self._arrived.clear()
-        if self._poll_at is None:
-            await self._arrived.wait()
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._poll_at):
-                await self._arrived.wait()
+            self._inbox.refuse(Unavailable(f"the service is {self.standing}", retry_after=PATIENCE))
 
     def _is_poll_due(self) -> bool:
         return self._poll_at is not None and asyncio.get_running_loop().time() >= self._poll_at
 
-    def _gather(self) -> list[_Submission]:
-        """Return what is to be written in one go; it stays in the queue until it is answered."""
-        batch = []
-        facts = 0
-        for submission in self._queue:
-            batch.append(submission)
-            facts += len(submission.entry)
-            if facts >= BATCH:
-                break
-        return batch
-
-    async def _write_batch(self, batch: Sequence[_Submission]) -> None:
-        kept = self._judge(batch)
+    async def _write_batch(self, batch: Sequence[Submission]) -> None:
+        admission = Admission(self.core, self.limits)
+        kept = admission.admit(batch)
+        if admission.limited:
+            self._tell_limit()
         try:
             if kept or self._is_poll_due():
                 await self._append(kept)
@@ -322,8 +254,8 @@ class Observer:
             return
         for submission in batch:
             self._finish(submission)
-            self._queue.popleft()
-        if self._facts >= self.snapshot_after and self._snapshot is None and self._keeping is None:
+            self._inbox.remove_first()
+        if self._snapshots.is_due(self.snapshot_after):
             await self.begin_snapshot()
 
     async def _append(self, entries: Sequence[Entry]) -> int:
@@ -336,7 +268,7 @@ class Observer:
                 self._apply(fact)
         return len(found)
 
-    def _finish(self, submission: _Submission) -> None:
+    def _finish(self, submission: Submission) -> None:
         """Apply what was written of a submission, though its sender may have gone meanwhile, and answer."""
         if submission.judged is None:
             return
@@ -349,37 +281,8 @@ class Observer:
         if not submission.answered.done():
             submission.answered.set_result(outcomes)
 
-    def _refuse_waiting(self, why: Unavailable) -> None:
-        """Tell everybody who waits for an answer to come back."""
-        for submission in self._queue:
-            if not submission.answered.done():
-                submission.answered.set_exception(Unavailable(str(why), retry_after=why.retry_after))
-        self._queue.clear()
-        self._idle.set()
-
-    def _judge(self, batch: Sequence[_Submission]) -> list[Entry]:
-        """Return what must be written; submissions that break a rule are answered already."""
-        admission = Admission(self.core, self.limits)
-        kept: list[Entry] = []
-        for submission in batch:
-            if submission.answered.done():  # the sender has gone: nothing was written for it, nothing is lost
-                continue
-            problems = admission.key_problems(submission.entry)
-            if problems:
-                submission.answered.set_exception(Invalid(*problems))
-                continue
-            judged = submission.judged = tuple([admission.judge(fact) for fact in submission.entry])
-            if judged and not any(judged):  # all of it matters, as is usual
-                kept.append(submission.entry)
-                continue
-            self._tell_limit(judged)
-            entry = tuple([fact for fact, known in zip(submission.entry, judged, strict=True) if known is None])
-            if entry:
-                kept.append(entry)
-        return kept
-
-    def _tell_limit(self, outcomes: Sequence[Outcome | None]) -> None:
-        if not self._limit_told and any(judged is not None and judged.reason == Ignored.LIMIT for judged in outcomes):
+    def _tell_limit(self) -> None:
+        if not self._limit_told:
             self._limit_told = True
             log.warning(
                 "a limit is reached: new repositories or environments are ignored", extra={"limits": str(self.limits)}
@@ -392,7 +295,7 @@ class Observer:
             self.standing = Standing.UNWRITABLE
         healed = False
         while not healed:
-            self._refuse_waiting(Unavailable("the state cannot be written now", retry_after=PATIENCE))
+            self._inbox.refuse(Unavailable("the state cannot be written now", retry_after=PATIENCE))
             await asyncio.sleep(HEALING)
             with contextlib.suppress(Unavailable):
                 while await self._append(()):
@@ -406,39 +309,13 @@ class Observer:
 
     async def begin_snapshot(self) -> None:
         """Begin to write the state as it is now, unless the journal keeps none or another process does it."""
-        if self.codec is None:
-            return
-        self._facts = 0
-        with contextlib.suppress(Unavailable):
-            if await self.journal.claim("snapshot", lease=LEASE):
-                self._snapshot = Writing.begin(self.codec, self.core, position=self.journal.position)
-                self._arrived.set()
-
-    async def _write_snapshot(self, writing: Writing, tasks: asyncio.TaskGroup) -> None:
-        snapshot = writing.advance()
-        if snapshot is not None:
-            self._snapshot = None
-            self._keeping = tasks.create_task(self._keep(snapshot))
-        await asyncio.sleep(0)
-
-    async def _keep(self, snapshot: Snapshot) -> None:
-        try:
-            await self.journal.snapshot(snapshot)
-            log.info("snapshot kept", extra={"position": snapshot.position, "bytes": sum(map(len, snapshot.parts))})
-        except Unavailable as unavailable:
-            log.warning("snapshot not kept, the earlier one stands", extra={"reason": str(unavailable)})
-        except (StateTaken, StateDamaged) as lost:
-            # The next append says the same, and there it is handled.
-            log.error("snapshot not kept", extra={"reason": str(lost)})  # noqa: TRY400 - the reason is enough
-        finally:
-            self._keeping = None
+        if await self._snapshots.begin():
+            self._inbox.wake()
 
     # Applying
 
     def _apply(self, fact: Fact) -> Outcome:
-        if self._snapshot is not None:
-            self._snapshot.before_change(self.core.find(fact.repository))
-        self._facts += 1
+        self._snapshots.before(fact)
         applied = self.core.apply(fact)
         if applied.observations:
             self.sink.record(applied.observations, at=fact.received_at)
@@ -452,7 +329,7 @@ class Observer:
     # Questions
 
     async def _answer(self, found: ChangesFound) -> None:
-        await self._submit((found,))
+        await self._inbox.put((found,))
 
     async def claim(self, name: str) -> bool:
         """Return whether this process alone may do what the name stands for, for `LEASE`; see `Journal.claim`.
@@ -465,5 +342,5 @@ class Observer:
         except (StateTaken, StateDamaged) as lost:
             # So does every other call from now on: the next append ends the run, and that is now.
             self._poll_at = asyncio.get_running_loop().time()
-            self._arrived.set()
+            self._inbox.wake()
             raise Unavailable("the state is lost to this process") from lost

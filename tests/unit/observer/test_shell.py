@@ -9,7 +9,7 @@ from dora.domain.core import Core, Limits
 from dora.domain.facts import ChangesFound
 from dora.domain.outcome import Ignored, Outcome, Status
 from dora.observer import Observer, Standing
-from dora.observer.shell import BATCH, BREATH, CAPACITY
+from dora.observer.shell import BREATH
 from dora.ports import Invalid, StateDamaged, StateTaken, Unavailable
 from tests.fakes.journal import FakeState
 from tests.fakes.lookup import FakeLookup
@@ -100,27 +100,6 @@ async def test_the_same_fact_twice_in_one_go_is_counted_once() -> None:
         assert answers == [Status.COUNTED, Status.DUPLICATE, Status.DUPLICATE]
         assert deployments(house.sink.observations) == ["1"]
         house.assert_counted_as_replayed()
-
-
-async def test_no_more_than_a_batch_is_written_in_one_go() -> None:
-    async with living(House()) as house:
-        async with writing_held(house):
-            sent = [house.send(seen(f"acme/{number}"), seen(f"acme/{number}")) for number in range(BATCH)]
-        await asyncio.gather(*sent)
-        assert [len(entries) for entries in house.journal.asked] == [1, BATCH // 2, BATCH // 2]
-
-
-async def test_more_than_can_wait_is_refused_with_the_time_to_come_back() -> None:
-    async with living(House()) as house:
-        async with writing_held(house):
-            sent = [house.send(seen("acme/shop")) for _ in range(CAPACITY - 1)]
-            await breathe()
-            assert house.observer.waiting == CAPACITY
-            with pytest.raises(Unavailable) as refused:
-                await house.tell(seen("acme/late"))
-            assert refused.value.retry_after == 1.0
-        assert len(await asyncio.gather(*sent)) == CAPACITY - 1
-        assert await house.tell(seen("acme/late")) == ["stored"]
 
 
 # Senders that go away

@@ -9,8 +9,8 @@ from attrs import Factory, define, evolve
 from dora.domain.core import Core
 from dora.domain.repository import RepositoryState
 from dora.observer import Standing
-from dora.observer.shell import BREATH, SNAPSHOT_AFTER, SNAPSHOT_AT_END
-from dora.observer.snapshots import Writing
+from dora.observer.shell import BREATH
+from dora.observer.snapshots import SNAPSHOT_AFTER, SNAPSHOT_AT_END, Writing
 from dora.ports import Snapshot, StateDamaged, StateTaken, Unavailable
 from dora.state import Codec
 from tests.fakes.journal import FakeState
