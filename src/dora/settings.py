@@ -1,4 +1,4 @@
-"""The settings: environment variables, read once, all problems told together.
+"""The settings: which environment variables there are, read once, all problems told together.
 
 Names are public API (docs/configuration.md). Every variable `X` may be given as `X_FILE`, the path of a file that holds
 the value; an empty variable is unset. No value ever appears in a message: any of them may be a secret put into the
@@ -7,17 +7,13 @@ wrong variable.
 
 from __future__ import annotations
 
-import difflib
-import re
 from enum import StrEnum
-from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from dora.domain.instant import MICROSECONDS, Duration
+from dora.environ import choice, duration, issuer, texts, token, unknown, url, whole
 from dora.policy import EnvironmentRule, Policy, environment_rules, is_pattern, listed, repository_globs
 from dora.ports import DoraError
 
@@ -57,17 +53,11 @@ VARIABLES: Final = (
 _T = TypeVar("_T")
 
 _MEMORY: Final = "memory:"
-_UNITS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-# Nine digits of days are more than all of recorded time; more digits are a slip.
-_DURATION: Final = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
-_VISIBLE: Final = re.compile(r"[!-~]+")
 _HIGHEST_PORT: Final = 65_535
 # GitHub's range endpoints are paged by 100: 10,000 commits are a hundred requests for one deployment.
 _MOST_COMMITS: Final = 10_000
 # GitHub is asked about every repository in each: deliveries take minutes now and then, without being lost.
 _SHORTEST_INTERVAL: Final = 60 * MICROSECONDS
-# A value is a line or a key; a larger file is another file.
-_LARGEST_FILE: Final = 1 << 20
 
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a service in a container listens on every interface
@@ -178,22 +168,22 @@ class Settings:
             read.optional(variable, check, None)
         settings = cls(
             webhook_secrets=read.secrets(),
-            github_token=read.optional("GITHUB_TOKEN", _token, None),
+            github_token=read.optional("GITHUB_TOKEN", token, None),
             github_app=read.github_app(),
-            github_api_url=read.optional("GITHUB_API_URL", _url, "https://api.github.com"),
+            github_api_url=read.optional("GITHUB_API_URL", url, "https://api.github.com"),
             api_tokens=values.get("DORA_API_TOKENS"),
-            oidc_audience=read.optional("DORA_OIDC_AUDIENCE", _token, None),
-            oidc_issuer=read.optional("DORA_OIDC_ISSUER", _issuer, "https://token.actions.githubusercontent.com"),
+            oidc_audience=read.optional("DORA_OIDC_AUDIENCE", token, None),
+            oidc_issuer=read.optional("DORA_OIDC_ISSUER", issuer, "https://token.actions.githubusercontent.com"),
             bind=read.bind(),
             state=values.get("DORA_STATE", _MEMORY),
             policy=read.policy(),
-            max_repositories=read.optional("DORA_MAX_REPOSITORIES", _whole(1), 10_000),
+            max_repositories=read.optional("DORA_MAX_REPOSITORIES", whole(1), 10_000),
             zero_hold=read.optional("DORA_ZERO_HOLD", duration, 0),
-            metrics_token=read.optional("DORA_METRICS_TOKEN", _token, None),
+            metrics_token=read.optional("DORA_METRICS_TOKEN", token, None),
             reconcile=read.reconcile(),
-            log_level=read.optional("DORA_LOG_LEVEL", _choice(LogLevel), LogLevel.INFO),
-            log_format=read.optional("DORA_LOG_FORMAT", _choice(LogFormat), None),
-            warnings=_unknown(environ),
+            log_level=read.optional("DORA_LOG_LEVEL", choice(LogLevel), LogLevel.INFO),
+            log_format=read.optional("DORA_LOG_FORMAT", choice(LogFormat), None),
+            warnings=unknown(environ, VARIABLES),
         )
         if problems:
             raise InvalidSettingsError(tuple(problems))
@@ -230,7 +220,7 @@ class _Reader:
         return tuple(self.values[name].encode("utf-8", "surrogateescape") for name in names if name in self.values)
 
     def github_app(self) -> GitHubApp | None:
-        app_id = self.optional("GITHUB_APP_ID", _token, None)
+        app_id = self.optional("GITHUB_APP_ID", token, None)
         key = self.values.get("GITHUB_APP_PRIVATE_KEY")
         if app_id is None and key is None:
             return None
@@ -257,7 +247,7 @@ class _Reader:
         default = Bind(EVERYWHERE, 8080)
         if "DORA_BIND" in self.values:
             return self.optional("DORA_BIND", _bind, default)
-        return Bind(default.host, self.optional("PORT", _whole(0, _HIGHEST_PORT), default.port))
+        return Bind(default.host, self.optional("PORT", whole(0, _HIGHEST_PORT), default.port))
 
     def policy(self) -> Policy:
         default = Policy()
@@ -270,110 +260,15 @@ class _Reader:
             hotfix_branches=self.optional("DORA_HOTFIX_BRANCHES", listed, default.hotfix_branches),
             incident_labels=self.optional("DORA_INCIDENT_LABELS", listed, default.incident_labels),
             max_event_age=self.optional("DORA_MAX_EVENT_AGE", duration, 0),
-            max_commits=self.optional("DORA_MAX_COMMITS", _whole(1, _MOST_COMMITS), default.max_commits),
+            max_commits=self.optional("DORA_MAX_COMMITS", whole(1, _MOST_COMMITS), default.max_commits),
             lookups=self._asks_github(),
         )
 
 
-def duration(text: str) -> Duration:
-    """Return a duration like `0`, `90s`, `15m`, `48h`, `30d` or `1h30m`, in microseconds.
-
-    Raises:
-        ValueError: it is none.
-    """
-    compact = text.strip().lower()
-    if compact == "0":
-        return 0
-    match = _DURATION.fullmatch(compact)
-    if not compact or match is None:
-        raise ValueError("is no duration like 0, 90s, 15m, 48h, 30d or 1h30m")
-    amounts = zip(match.groups(), _UNITS.values(), strict=True)
-    return sum(int(amount or 0) * unit for amount, unit in amounts) * MICROSECONDS
-
-
 def _values(environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
-    """Return the text of every variable that is set, from itself or from its file."""
-    values = {}
-    for name in VARIABLES:
-        direct, path = environ.get(name, ""), environ.get(f"{name}_FILE", "")
-        if direct and path:
-            problems.append(f"{name}: set together with {name}_FILE; only one may be")
-            values[name] = ""
-        elif direct:
-            values[name] = direct
-        elif path:
-            try:
-                values[name] = _content(Path(path))
-            except (OSError, ValueError) as error:
-                # Not the error's own words: they quote the path, and a secret may have been put there by mistake.
-                reason = str(error) if isinstance(error, _UnfitError) else "the file cannot be read"
-                problems.append(f"{name}_FILE: {reason}")
-                values[name] = ""
+    found = texts(environ, VARIABLES, problems)
     # A secret that was given in vain was given: that it is required is no second problem.
-    return {name: value for name, value in values.items() if value or name == "WEBHOOK_SECRET"}
-
-
-class _UnfitError(ValueError):
-    """A file that is there and cannot be a value."""
-
-
-def _content(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(_LARGEST_FILE + 1)
-    if len(content) > _LARGEST_FILE:
-        raise _UnfitError("the file is too large for a value")
-    text = content.decode("utf-8", "surrogateescape")
-    text = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-    if not text:
-        raise _UnfitError("the file is empty")
-    return text
-
-
-def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return a warning for every `DORA_*` variable that nobody reads. Kubernetes injects some."""
-    known = {*VARIABLES, *(f"{name}_FILE" for name in VARIABLES)}
-    warnings = []
-    for name in sorted(environ):
-        if not name.startswith("DORA_") or name in known:
-            continue
-        close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        # A name is chosen by whoever sets the environment: what cannot be printed is escaped.
-        warnings.append(f"{ascii(name)[1:-1]} is not a setting{hint}")
-    return tuple(warnings)
-
-
-def _token(text: str) -> str:
-    if not _VISIBLE.fullmatch(text):
-        raise ValueError("must consist of visible ASCII characters, without spaces")
-    return text
-
-
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text.strip())
-    except ValueError:
-        raise ValueError("is no URL") from None  # the error's own words may quote it
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("is no URL that begins with https://")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ValueError("must hold no user, password, query or fragment")
-    return text.strip().rstrip("/")
-
-
-def _issuer(text: str) -> str:
-    parts = urlsplit(_url(text))
-    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
-        raise ValueError("must begin with https://, unless it is on this machine")
-    # It is compared letter by letter with what tokens say: a slash at its end stays.
-    return text.strip()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return {name: text for name, text in found.items() if text or name == "WEBHOOK_SECRET"}
 
 
 def _bind(text: str) -> Bind:
@@ -382,7 +277,7 @@ def _bind(text: str) -> Bind:
     if not colon or (":" in host and not bracketed):
         raise ValueError("must be written host:port, an IPv6 address in brackets")
     host = host[1:-1] if bracketed else host
-    return Bind(host or EVERYWHERE, _whole(0, _HIGHEST_PORT)(port))
+    return Bind(host or EVERYWHERE, whole(0, _HIGHEST_PORT)(port))
 
 
 def _interval(text: str) -> Duration:
@@ -392,32 +287,3 @@ def _interval(text: str) -> Duration:
     if interval < _SHORTEST_INTERVAL:
         raise ValueError("must be off, or a duration of at least 1m")
     return interval
-
-
-def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """Return a reader of whole numbers within bounds."""
-
-    def read(text: str) -> int:
-        digits = text.strip()
-        # More digits than any bound has; int() would go on for thousands of them.
-        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= len("1000000000") else -1
-        if number < least or (most is not None and number > most):
-            raise ValueError(f"must be a whole number of at least {least}" + (f", at most {most}" if most else ""))
-        return number
-
-    return read
-
-
-_E = TypeVar("_E", bound=StrEnum)
-
-
-def _choice(kind: type[_E]) -> Callable[[str], _E]:
-    """Return a reader of one word out of several."""
-
-    def read(text: str) -> _E:
-        try:
-            return kind(text.strip().lower())
-        except ValueError:
-            raise ValueError(f"must be one of {', '.join(kind)}") from None
-
-    return read

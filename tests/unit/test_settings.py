@@ -6,7 +6,7 @@ import pytest
 
 from dora.domain.instant import MICROSECONDS
 from dora.policy import Policy
-from dora.settings import EVERYWHERE, VARIABLES, Bind, InvalidSettingsError, LogLevel, Settings, duration
+from dora.settings import EVERYWHERE, VARIABLES, Bind, InvalidSettingsError, LogLevel, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,20 +249,6 @@ def test_a_bind_is_written_as_it_is_read() -> None:
 def test_the_port_alone_replaces_the_port_unless_the_address_is_given() -> None:
     assert Settings.from_environ(SECRET | {"PORT": "9000"}).bind == Bind(EVERYWHERE, 9000)
     assert Settings.from_environ(SECRET | {"PORT": "9000", "DORA_BIND": "[::]:1"}).bind == Bind("::", 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("0", 0), ("0s", 0), ("90s", 90), ("15m", 900), ("48h", 172_800), ("30d", 2_592_000), (" 1H30M ", 5400)],
-)
-def test_a_duration_is_written_in_days_hours_minutes_and_seconds(text: str, seconds: int) -> None:
-    assert duration(text) == seconds * MICROSECONDS
-
-
-@pytest.mark.parametrize("text", ["", " ", "5", "1.5h", "-1s", "1m1h", "1s1s", "1w", "s", "1 h", "1" * 10 + "s", "٣s"])
-def test_anything_else_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="duration"):
-        duration(text)
 
 
 def test_unknown_variables_of_ours_are_warned_about_with_the_closest_name_and_never_refused() -> None:
