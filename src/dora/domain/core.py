@@ -32,7 +32,7 @@ from dora.domain.repository import RepositoryState
 from dora.domain.rework import tell
 
 REMEMBERED_KEYS = 10_000
-"""Idempotency keys that a push client's newest are."""
+"""Idempotency keys remembered of a push client: its newest."""
 
 _NO_STEPS = frozenset(
     (
@@ -78,7 +78,7 @@ class Core:
     keys: dict[str, OrderedDict[str, str]] = Factory(dict)
     """Push client -> its idempotency keys -> digests of what was sent with them."""
 
-    # Questions that change nothing
+    # Looking, which changes nothing
 
     def find(self, repository: f.Repository) -> RepositoryState | None:
         """Return what is known of a repository: by id, else by name."""

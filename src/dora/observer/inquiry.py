@@ -126,9 +126,8 @@ class Inquiry:
             try:
                 await self._ask(asked, self._open[repository][asked])
             except asyncio.CancelledError:
-                await self.release(
-                    _name(asked)
-                )  # who goes on with it, after a restart maybe, must not wait for the lease
+                # Who goes on with it, after a restart maybe, must not wait for the lease.
+                await self.release(_name(asked))
                 raise
             finally:
                 self._busy.discard(repository)
