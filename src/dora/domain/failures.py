@@ -40,7 +40,7 @@ def fail(  # noqa: PLR0913 - what failed, by which evidence, when, until when, a
     if deployment.failure is not None or not deployment.counted:
         return None
     number = deployment.failure = _open(chain, deployment, cause, at)
-    emit(ChangeFailed(chain.labels, cause, deployment.exemplar))
+    emit(ChangeFailed(chain.labels, cause, deployment.exemplar()))
     emit(OpenFailures(chain.labels, chain.open_failures))
     known = [*ends, deployment.recovered_at]
     if cause is Cause.REPORTED:
@@ -72,7 +72,7 @@ def close(chain: ChainState, number: int, at: Instant, emit: Emit) -> None:
         return
     failure.closed_at = at
     chain.reported.pop(number, None)
-    emit(Recovered(chain.labels, failure.cause, max(0, at - failure.opened_at), failure.exemplar))
+    emit(Recovered(chain.labels, failure.cause, max(0, at - failure.opened_at), failure.exemplar()))
     chain.open_failures -= 1
     emit(OpenFailures(chain.labels, chain.open_failures))
 
@@ -100,7 +100,7 @@ def deployment_failed(chain: ChainState, deployment: Deployment, at: Instant, em
     failure = chain.failures[episode]
     if failure.closed_at is None and at < failure.opened_at:
         failure.opened_at = at
-    emit(ChangeFailed(chain.labels, Cause.DEPLOYMENT_FAILED, deployment.exemplar))
+    emit(ChangeFailed(chain.labels, Cause.DEPLOYMENT_FAILED, deployment.exemplar()))
     _close_at_earliest(chain, episode, (deployment.recovered_at,), emit)
 
 

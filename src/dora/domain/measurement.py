@@ -66,15 +66,14 @@ class Measuring:
     def _resolve(self, deployment: Deployment) -> str | None:
         """Enter a deployment under its full SHA. Returns None if the abbreviated one is unknown or ambiguous."""
         sha = proof.full_sha(self.ledger, self.chain, deployment)
-        if sha is not None:
+        if sha is not None and sha != deployment.sha:
             self._enter_full(deployment, sha)
         return sha
 
     def _enter_full(self, deployment: Deployment, sha: str) -> None:
         """Enter a deployment under its full SHA, by which alone it can be seen to be a rollback."""
-        if sha != deployment.sha:
-            self.chain.resolve(deployment, sha)
-            rework.compare(self.chain, deployment, self.emit)
+        self.chain.resolve(deployment, sha)
+        rework.compare(self.chain, deployment, self.emit)
 
     def _measurement(
         self,
@@ -146,7 +145,7 @@ class Measuring:
         if found.sha is not None:
             measurement.sha = found.sha
             deployment = self.chain.deployments.get(measurement.deployment_id)
-            if deployment is not None:
+            if deployment is not None and found.sha != deployment.sha:
                 self._enter_full(deployment, found.sha)
         if measurement.find_predecessor:
             measurement.find_predecessor = False

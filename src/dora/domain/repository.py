@@ -106,7 +106,8 @@ class RepositoryState:
         """Take a deployment's result."""
         chain = self.register(fact.environment, emit)
         deployment = results.finish(chain, fact, emit)
-        results.arrive(chain, deployment, lambda incident: self._link(incident, chain, deployment, emit), emit)
+        if deployment.id in chain.awaited:
+            results.arrive(chain, deployment, lambda incident: self._link(incident, chain, deployment, emit), emit)
         if fact.result is Result.SUCCESS:
             for incident, at in sorted(chain.unlinked.items(), key=lambda item: (item[1], item[0])):
                 if fact.at < at:

@@ -26,7 +26,7 @@ def finish(chain: ChainState, fact: DeploymentFinished, emit: Emit) -> Deploymen
         deployment.sha = fact.sha
     deployment.counted = deployment.counted or fact.counted
     if fact.counted:
-        emit(DeploymentCounted(chain.labels, fact.result, deployment.exemplar))
+        emit(DeploymentCounted(chain.labels, fact.result, deployment.exemplar()))
     if fact.result is Result.FAILURE:
         deployment.failed_at = fact.at
         if fact.counted:
@@ -54,17 +54,15 @@ def _succeed(chain: ChainState, deployment: Deployment, fact: DeploymentFinished
 
 
 def arrive(chain: ChainState, deployment: Deployment, link: Callable[[str], None], emit: Emit) -> None:
-    """Let act what waited for a deployment: marks and incidents by their times, then repairs.
+    """Let act what awaited a deployment: marks and incidents by their times, then repairs.
 
     Args:
         chain: the deployment's chain.
-        deployment: the one that has arrived.
+        deployment: the one that has arrived; something awaited it.
         link: takes each incident that named it.
         emit: takes the observations.
     """
-    awaited = chain.awaited.pop(deployment.id, None)
-    if awaited is None:
-        return
+    awaited = chain.awaited.pop(deployment.id)
     if awaited.recovered_at is not None:
         recover(chain, deployment.id, awaited.recovered_at, emit)
     for incident, at in sorted(awaited.incidents.items(), key=lambda item: (item[1], item[0])):

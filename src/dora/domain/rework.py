@@ -83,4 +83,4 @@ def blame(chain: ChainState, culprit: Deployment | None, cause: Cause, repair: D
 def _count(chain: ChainState, deployment: Deployment, emit: Emit) -> None:
     if deployment.counted and not deployment.rework:
         deployment.rework = True
-        emit(ReworkCounted(chain.labels, deployment.exemplar))
+        emit(ReworkCounted(chain.labels, deployment.exemplar()))

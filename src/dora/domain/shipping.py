@@ -34,12 +34,13 @@ class Shipping:
         self._date(measurement)
         commits = tuple(commits)
         changes, _ = Reading(self.ledger).changes(commits, deployed=self.chain.shipped, at=measurement.succeeded_at)
-        if measurement.counted:
-            exemplar = measurement.exemplar
-            for change in changes:
+        exemplar = measurement.exemplar()
+        for change in changes:
+            if change.first_authored_at is None:
+                measurement.undated.add(change.sha)
+            if measurement.counted:
                 self._observe(measurement.succeeded_at, change.landed_at, change.first_authored_at, exemplar)
         measurement.observed = measurement.observed or bool(changes)
-        measurement.undated.update(change.sha for change in changes if change.first_authored_at is None)
         self.chain.ship(commits, measurement.deployment_id)
         self._conclude(measurement, changes, behind=behind)
 
@@ -61,7 +62,7 @@ class Shipping:
             if change.id not in self.chain.shipped:
                 self.chain.ship((change.id,), deployment.id)
                 if counted:
-                    self._observe(at, change.merged_at, change.committed_at, deployment.exemplar)
+                    self._observe(at, change.merged_at, change.committed_at, deployment.exemplar())
 
     def unknown(self, measurement: Measurement, reason: Unknown) -> None:
         """Count a deployment whose changes will not be known."""
@@ -79,7 +80,7 @@ class Shipping:
             if change.first_authored_at is not None:
                 measurement.undated.discard(change.sha)
                 if measurement.counted:
-                    self._observe(measurement.succeeded_at, None, change.first_authored_at, measurement.exemplar)
+                    self._observe(measurement.succeeded_at, None, change.first_authored_at, measurement.exemplar())
 
     def _observe(self, at: Instant, landed_at: Instant | None, authored_at: Instant | None, exemplar: Exemplar) -> None:
         if landed_at is not None:
@@ -97,10 +98,12 @@ class Shipping:
         before = self.chain.deployments.get(measurement.before or "")
         if behind and measurement.fresh and before is not None and before.sha == measurement.base:
             rework.rolled_back(self.chain, deployment, before, self.emit)
+        hotfix = False
         for change in changes:
-            reverted = self.ledger.pull_requests.get(-1 if change.reverts is None else change.reverts)
+            hotfix = hotfix or change.hotfix
+            reverted = None if change.reverts is None else self.ledger.pull_requests.get(change.reverts)
             culprit = self.chain.shipped.get(reverted.merge_commit) if reverted else None
             if culprit is not None and culprit != deployment.id:
                 rework.reverted(self.chain, deployment, self.chain.deployments.get(culprit), self.emit)
-        if any(change.hotfix for change in changes):
+        if hotfix:
             rework.hotfixed(self.chain, deployment, before, self.emit)

@@ -76,9 +76,8 @@ class Deployment:
         at = self.succeeded_at if self.succeeded_at is not None else self.failed_at
         return at or 0, self.rank
 
-    @property
     def exemplar(self) -> Exemplar:
-        """What an observation of it names."""
+        """Return what an observation of it names."""
         return Exemplar(deployment_id=self.id, sha=self.sha or "")
 
 
@@ -93,9 +92,8 @@ class Failure:
     opened_at: Instant
     closed_at: Instant | None = None
 
-    @property
     def exemplar(self) -> Exemplar:
-        """What an observation of its end names: the deployment that failed first."""
+        """Return what an observation of its end names: the deployment that failed first."""
         return Exemplar(deployment_id=self.deployment_id, sha=self.sha)
 
 

@@ -64,9 +64,8 @@ class Measurement:
         """Where the deployment stands among the chain's successes."""
         return key(self.succeeded_at, self.deployment_id)
 
-    @property
     def exemplar(self) -> Exemplar:
-        """What an observation of its changes names."""
+        """Return what an observation of its changes names."""
         return Exemplar(deployment_id=self.deployment_id, sha=self.sha)
 
     def put(self, asked: Asked, needed: Needed | None, repository: Repository) -> ChangesSought:
