@@ -38,12 +38,10 @@ def _set() -> asyncio.Event:
 class Inbox:
     """Submissions in the order in which they came in."""
 
-    _submissions: deque[Submission] = Factory(deque)
+    submissions: deque[Submission] = Factory(deque)
+    """Those that are not answered yet."""
     _arrived: asyncio.Event = Factory(asyncio.Event)
     _empty: asyncio.Event = field(init=False, factory=_set)
-
-    def __len__(self) -> int:
-        return len(self._submissions)
 
     async def put(self, entry: Entry) -> tuple[Outcome, ...]:
         """Submit an entry and wait for the answer.
@@ -52,10 +50,10 @@ class Inbox:
             Unavailable: too much is waiting already, or it could not be written.
             Invalid: it breaks a rule.
         """
-        if len(self._submissions) >= CAPACITY:
+        if len(self.submissions) >= CAPACITY:
             raise Unavailable("too much is waiting to be written", retry_after=1.0)
         submission = Submission(entry, asyncio.get_running_loop().create_future())
-        self._submissions.append(submission)
+        self.submissions.append(submission)
         self._empty.clear()
         self._arrived.set()
         return await submission.answered
@@ -78,7 +76,7 @@ class Inbox:
         """Return what is to be written in one go; it stays here until it is answered."""
         batch = []
         facts = 0
-        for submission in self._submissions:
+        for submission in self.submissions:
             batch.append(submission)
             facts += len(submission.entry)
             if facts >= BATCH:
@@ -87,14 +85,14 @@ class Inbox:
 
     def remove_first(self) -> None:
         """Remove the oldest submission: it is answered."""
-        self._submissions.popleft()
+        self.submissions.popleft()
 
     def refuse(self, why: Unavailable) -> None:
         """Tell everybody who waits for an answer to come back."""
-        for submission in self._submissions:
+        for submission in self.submissions:
             if not submission.answered.done():
                 submission.answered.set_exception(Unavailable(str(why), retry_after=why.retry_after))
-        self._submissions.clear()
+        self.submissions.clear()
         self._empty.set()
 
     async def emptied(self) -> None:
@@ -103,5 +101,5 @@ class Inbox:
 
     def tell_if_empty(self) -> None:
         """Let those go on who wait until everything is answered, if it is."""
-        if not self._submissions:
+        if not self.submissions:
             self._empty.set()

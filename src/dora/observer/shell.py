@@ -106,7 +106,7 @@ class Observer:
     @property
     def waiting(self) -> int:
         """Entries not written and answered yet."""
-        return len(self._inbox)
+        return len(self._inbox.submissions)
 
     @property
     def pending_questions(self) -> int:
@@ -222,9 +222,9 @@ class Observer:
             while True:
                 if self._snapshots.writing is not None:
                     await self._snapshots.go_on(self._snapshots.writing, tasks)
-                elif not self._inbox:
+                elif not self._inbox.submissions:
                     await self._inbox.arrival(until=self._poll_at)
-                if self._inbox or self._is_poll_due():
+                if self._inbox.submissions or self._is_poll_due():
                     await self._write_batch(self._inbox.batch())
                 self._inbox.tell_if_empty()
         except asyncio.CancelledError:
