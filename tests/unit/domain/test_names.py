@@ -37,6 +37,14 @@ def test_case_48_after_a_rename_the_identity_stays_and_new_series_begin() -> Non
     assert again.outcome.status is Status.DUPLICATE
 
 
+def test_a_name_in_another_spelling_is_still_gone_by_when_it_was_used_last() -> None:
+    core = Core()
+    core.apply(success("1", "a", 1))
+    core.apply(success("2", "b", 5, repository=evolve(SHOP, name="Acme/SHOP")))
+    assert core.apply(seen(RENAMED, 3)).outcome.status is Status.DUPLICATE
+    assert labels(core) == ["acme/shop"]
+
+
 def test_a_chain_without_a_success_has_no_time_of_one_after_a_rename_either() -> None:
     core = Core()
     core.apply(failure("1", 1))
