@@ -15,8 +15,8 @@ from pathlib import Path
 from dora import cli, composition
 from dora.adapters.journal.redis import Stream
 
-MARGIN = 300
-"""Entries that stay in Redis: what is sent while a replica is suspended, and no more."""
+MARGIN = 3_000
+"""Entries that stay in Redis: what the teams send in the ten seconds that a replica may be cut off, and no more."""
 
 
 async def serve(snapshot_after: int) -> None:
@@ -25,8 +25,8 @@ async def serve(snapshot_after: int) -> None:
     cli.configure_logging(settings)
     service = composition.compose(settings)
     service.observer.snapshot_after = snapshot_after
-    if settings.state.startswith("redis:"):
-        service.observer.journal = Stream(settings.state, margin=MARGIN)
+    if isinstance(service.observer.journal, Stream):
+        service.observer.journal.margin = MARGIN
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await service.run(stop)

@@ -82,7 +82,7 @@ class Stream:
         self._giveback = self._client.register_script(scripts.RELEASE)
         self._codec = Codec()
         self._writer = token_hex(8)
-        self._margin = margin
+        self.margin = margin
         self._position = 0
         self._fetched = 0
         self._seal = ""
@@ -209,7 +209,7 @@ class Stream:
         chunks = [packed[start : start + _CHUNK] for start in range(0, len(packed), _CHUNK)]
         for chunk in chunks:
             await self._client.rpush(fresh, chunk)
-        args = [snapshot.position, self._margin, 1 + len(chunks)]
+        args = [snapshot.position, self.margin, 1 + len(chunks)]
         if not await self._swap(keys=[self._log, self._snapshot, fresh], args=args):
             raise Unavailable(f"{self._place}: the snapshot did not stay while it was sent")
 
