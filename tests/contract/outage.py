@@ -244,8 +244,9 @@ async def beside(*, begins: float = 10, **environ: str) -> AsyncIterator[Beside]
                 # A kept connection may wait in the kernel for an acknowledgement, which looks like idleness here.
                 limits=httpx.Limits(max_keepalive_connections=0),
             ) as client:
+                # A pause, however short, gives a journal's thread a moment of real time; turns without one run out.
                 while not service.app.gate.ready:  # noqa: ASYNC110 - the gate has no event for it
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0.001)
                 yield Beside(github, client, service.observer)
         finally:
             stop.set()
