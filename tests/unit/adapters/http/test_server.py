@@ -10,7 +10,7 @@ import pytest
 
 from dora.adapters.http import CannotListenError, Server, listen
 from dora.adapters.http.bodies import Intake
-from tests.unit.adapters.http.fakes import SIGNATURE, FakeExposition, FakeReceiver, World
+from tests.unit.adapters.http.fakes import SIGNATURE, FakeExposition, FakeReceiver, FakeWebhookDoor, World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,6 +94,94 @@ async def test_requests_follow_one_another_on_a_connection() -> None:
             assert await client.answer() == (200, b'{"status":"ok"}')
 
 
+async def test_two_requests_in_one_piece_are_answered_one_after_the_other() -> None:
+    async with serving(World()) as server, connected(server) as client:
+        await client.send(HEALTH + HEALTH[:20])
+        assert (await client.answer())[0] == 200
+        await client.send(HEALTH[20:])
+        assert (await client.answer())[0] == 200
+
+
+async def test_a_client_that_ends_its_side_still_gets_its_answer() -> None:
+    async with serving(World()) as server, connected(server) as client:
+        await client.send(DELIVERY + b"Content-Length: 2\r\n\r\n{}")
+        client.writer.write_eof()
+        assert (await client.answer())[0] == 202
+        assert await client.ended() == b""
+
+
+async def test_a_client_that_asks_before_it_sends_its_body_is_told_to() -> None:
+    async with serving(World()) as server, connected(server) as client:
+        await client.send(DELIVERY + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        await client.send(b"{}")
+        assert (await client.answer())[0] == 202
+
+
+async def test_a_large_body_is_taken_no_faster_than_it_is_used() -> None:
+    receiver = SlowReceiver()
+    async with serving(World(receiver=receiver)) as server, connected(server) as client:
+        await client.send(DELIVERY + b"Content-Length: 2\r\n\r\n{}")
+        await receiver.taken.wait()
+        # The next request waits, and its body in the kernel's buffers: the server has taken no more than its own.
+        client.writer.write(DELIVERY + b"Content-Length: 50000000\r\n\r\n" + b"x" * 50_000_000)
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+        assert client.writer.transport.get_write_buffer_size() > 30_000_000
+        receiver.let.set()
+        assert (await client.answer())[0] == 202
+        assert (await client.answer())[0] == 413
+
+
+async def test_a_client_that_goes_while_it_is_answered_leaves_nothing_behind() -> None:
+    receiver = SlowReceiver()
+    world = World(receiver=receiver)
+    async with serving(world) as server:
+        async with connected(server) as client:
+            await client.send(DELIVERY + b"Content-Length: 2\r\n\r\n{}")
+            await receiver.taken.wait()
+        receiver.let.set()
+        await server.quiet()
+    assert len(world.receiver.entries) == 1
+
+
+class BrokenDoor(FakeWebhookDoor):
+    """A door with a fault of its own."""
+
+    def verify(self, signature: str | None, body: bytes) -> None:
+        raise ZeroDivisionError(f"{signature} {len(body)}")
+
+
+async def test_our_own_fault_is_a_500_and_the_connection_goes_on() -> None:
+    async with serving(World(webhook_door=BrokenDoor())) as server, connected(server) as client:
+        await client.send(DELIVERY + b"Content-Length: 2\r\n\r\n{}")
+        assert (await client.answer())[0] == 500
+        await client.send(HEALTH)
+        assert (await client.answer())[0] == 200
+
+
+async def test_every_answer_says_when_and_the_last_of_many_that_it_is_the_last() -> None:
+    async with serving(World()) as server, connected(server) as client:
+        for number in range(server.config.keep_alive_max_requests):
+            await client.send(HEALTH)
+            head = await client.reader.readuntil(b"\r\n\r\n")
+            is_last = number == server.config.keep_alive_max_requests - 1
+            assert (b"connection: close" in head.lower()) == is_last
+            assert b"\r\ndate: " in head
+            await client.reader.readexactly(len(b'{"status":"ok"}'))
+        assert await client.ended() == b""
+
+
+async def test_who_would_rather_speak_http_2_is_answered_in_http_1() -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    async with serving(World()) as server, connected(server) as client:
+        await client.send(HEALTH[:-2] + upgrade)
+        assert await client.answer() == (200, b'{"status":"ok"}')
+    async with serving(World()) as server, connected(server) as client:
+        await client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert (await client.ended()).startswith(b"HTTP/1.1 4")
+
+
 async def test_case_51_a_head_that_trickles_is_cut_off() -> None:
     async with serving(World(), head_seconds=0.05) as server, connected(server) as client:
         await client.send(b"GET /healthz HTTP/1.1\r\nHost:")
@@ -105,6 +193,25 @@ async def test_case_51_a_second_head_that_trickles_is_cut_off_too() -> None:
         await client.send(HEALTH)
         await client.answer()
         await client.send(b"GET /he")
+        assert await client.ended() == b""
+
+
+async def test_case_51_a_second_head_gets_no_more_time_for_every_byte() -> None:
+    async with serving(World(), head_seconds=0.1) as server, connected(server) as client:
+        await client.send(HEALTH)
+        await client.answer()
+        ending = asyncio.create_task(client.ended())
+        # Were the clock set anew, it would go on to the largest head, and be told that this is too large.
+        while not ending.done():
+            client.writer.write(b"G")
+            await asyncio.wait({ending}, timeout=0.01)
+        assert await ending == b""
+
+
+async def test_a_connection_without_a_further_request_is_closed() -> None:
+    async with serving(World(), idle_seconds=0.05) as server, connected(server) as client:
+        await client.send(HEALTH)
+        await client.answer()
         assert await client.ended() == b""
 
 
