@@ -26,7 +26,7 @@ class Protocol(H11Protocol):
 
     async def _create_stream(self, request: h11.Request) -> None:
         headers = list(request.headers)
-        if any(name == b"upgrade" for name, _ in headers):
+        if b"upgrade" in dict(headers):
             await super()._create_stream(request)
             return
         self.stream = HTTPStream(
