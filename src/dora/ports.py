@@ -169,6 +169,14 @@ class Journal(Protocol):
         ...
 
     @property
+    def gathering(self) -> Duration:
+        """How long an entry may wait for those that are just coming in, to be appended with them; 0: not at all.
+
+        It is worth it where an append costs the same for many entries as for one. The caller waits, not the journal.
+        """
+        ...
+
+    @property
     def poll(self) -> Duration | None:
         """How often to ask for the entries of others by `append(())`; None: there are no others."""
         ...

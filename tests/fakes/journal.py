@@ -30,8 +30,8 @@ class FakeState:
     is_full: bool = False
     is_damaged: bool = False
 
-    def journal(self, *, poll: Duration | None = None, strict: bool = False) -> FakeJournal:
-        return FakeJournal(self, poll=poll, strict=strict)
+    def journal(self, *, poll: Duration | None = None, gathering: Duration = 0, strict: bool = False) -> FakeJournal:
+        return FakeJournal(self, poll=poll, gathering=gathering, strict=strict)
 
     def crashed(self) -> FakeState:
         return evolve(self, entries=dict(self.entries), claims=dict(self.claims))
@@ -69,6 +69,7 @@ class FakeJournal:
     strict: bool = False
     """Hold the caller to its duties."""
     pace: Duration = 0
+    gathering: Duration = 0
     position: int = 0
     asked: list[tuple[Entry, ...]] = Factory(list)
     """What every append offered, also those that failed."""

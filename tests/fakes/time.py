@@ -43,6 +43,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the seconds that have passed by the loop's own clock."""
         return self._clock.now
 
+    def keep_busy(self, seconds: float) -> None:
+        """Let time pass as it does while the loop computes something."""
+        self._clock.now += seconds
+
 
 async def breathe() -> None:
     """Let everything happen that can happen without time passing."""

@@ -17,6 +17,10 @@ CAPACITY = 10_000
 BATCH = 1_000
 """Facts written in one go, about: bounds how long the event loop is held, and the first waits for the last."""
 
+QUIET = 4
+"""Turns of the loop without an arrival after which none is expected: a request that was read takes two or three until
+it is here. A turn with nothing else to do takes some microseconds."""
+
 
 @define(eq=False)
 class Submission:
@@ -67,6 +71,16 @@ class Inbox:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 await self._arrived.wait()
+
+    async def settled(self, *, within: float) -> None:
+        """Wait until `QUIET` turns of the loop have brought nothing, so many seconds have passed or a batch is full."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+        quiet, before = 0, len(self.submissions)
+        while quiet < QUIET and before < BATCH and loop.time() < until:
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self.submissions) == before else 0
+            before = len(self.submissions)
 
     def wake(self) -> None:
         """End a wait for an arrival: there is something else to do."""

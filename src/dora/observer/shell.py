@@ -217,6 +217,7 @@ class Observer:
     async def _write(self, tasks: asyncio.TaskGroup) -> StateTaken | StateDamaged:
         """Write until cancelled, or until the state is lost: then return why."""
         self._poll_at = None if self.journal.poll is None else asyncio.get_running_loop().time()
+        gathering = seconds(self.journal.gathering)
         ending = Standing.LOST  # unless cancelled: whatever else broke, broke in the middle of something
         try:
             while True:
@@ -224,6 +225,8 @@ class Observer:
                     await self._snapshots.go_on(self._snapshots.writing, tasks)
                 elif not self._inbox.submissions:
                     await self._inbox.arrival(until=self._poll_at)
+                if gathering and self._inbox.submissions:
+                    await self._inbox.settled(within=gathering)
                 if self._inbox.submissions or self._is_poll_due():
                     await self._write_batch(self._inbox.batch())
                 self._inbox.tell_if_empty()

@@ -45,13 +45,14 @@ class House:
     codec: StateCodec | None = None
     limits: Limits = Factory(Limits)
     poll: Duration | None = None
+    gathering: Duration = 0
     sink: RecordingSink = Factory(RecordingSink)
     journal: FakeJournal = field(init=False)
     observer: Observer = field(init=False)
     running: asyncio.Task[None] | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.journal = self.state.journal(poll=self.poll, strict=True)
+        self.journal = self.state.journal(poll=self.poll, gathering=self.gathering, strict=True)
         self.observer = Observer(
             core=Core(),
             journal=self.journal,

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dora.domain.facts import ChangesFound
+from dora.domain.instant import Duration
 from dora.domain.outcome import Outcome, Status
 from dora.ports import Refused, Unavailable
 from tests.fakes.journal import FakeState
@@ -34,11 +35,11 @@ class Schedule:
 
     async def restart(self) -> None:
         await self.one.stop()
-        self.one = House(self.one.state, lookup=self.one.lookup, poll=POLL)
+        self.one = House(self.one.state, lookup=self.one.lookup, poll=POLL, gathering=self.one.gathering)
         await self.one.observer.start()
         await self.one.run()
 
-    async def step(self, what: str, number: int) -> None:  # noqa: C901 - one arm a kind of step
+    async def step(self, what: str, number: int) -> None:  # noqa: C901, PLR0912 - one arm a kind of step
         match what:
             case "send" | "send to the other":
                 house = self.one if what == "send" else self.two
@@ -64,20 +65,23 @@ class Schedule:
                 await self.restart()
             case "wait":
                 await asyncio.sleep(number * 0.2)
+            case "turn":
+                for _ in range(number):
+                    await asyncio.sleep(0)
             case _:
                 await breathe()
 
 
 STEPS = (
     "send", "send", "send to the other", "cancel", "lose an answer", "break", "mend",
-    "hang before writing", "hang after writing", "go on", "restart", "wait", "breathe",
+    "hang before writing", "hang after writing", "go on", "restart", "wait", "turn", "breathe",
 )  # fmt: skip
 
 
-async def live(steps: list[tuple[str, int]]) -> None:
+async def live(steps: list[tuple[str, int]], gathering: Duration) -> None:
     state = FakeState()
     script: dict[str, list[Step]] = {"1": [Unavailable("down")], "2": [Refused("no")]}
-    one = House(state, lookup=FakeLookup(script=script, takes=0.3), poll=POLL)
+    one = House(state, lookup=FakeLookup(script=script, takes=0.3), poll=POLL, gathering=gathering)
     two = House(state, lookup=FakeLookup(takes=0.3), poll=POLL)
     async with living(one), living(two):
         schedule = Schedule(one, two)
@@ -110,8 +114,10 @@ async def acknowledged_by(sent: Sent) -> frozenset[int]:
     return frozenset()
 
 
-@given(st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(DEPLOYMENTS)), max_size=30))
+@given(
+    st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(DEPLOYMENTS)), max_size=30), st.sampled_from([0, 5_000])
+)
 @settings(deadline=None)
-def test_what_was_acknowledged_is_kept_and_counted_once(steps: list[tuple[str, int]]) -> None:
+def test_what_was_acknowledged_is_kept_and_counted_once(steps: list[tuple[str, int]], gathering: Duration) -> None:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(live(steps))
+        runner.run(live(steps, gathering))

@@ -74,6 +74,7 @@ class _Moved(Exception):
 class Bucket:
     """A `Journal` in a bucket."""
 
+    gathering: Duration = 0  # they gather during the pace
     poll: Duration | None = None
 
     def __init__(self, store: Store, *, place: str, pace: Duration = PACE, reader: bool = False) -> None:

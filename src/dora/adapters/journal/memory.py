@@ -15,6 +15,7 @@ class Memory:
     """A `Journal` that promises no more than the process' own life: nothing is ever replayed."""
 
     pace: Duration = 0
+    gathering: Duration = 0
     poll: Duration | None = None
 
     def __init__(self) -> None:

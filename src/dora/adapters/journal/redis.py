@@ -55,6 +55,7 @@ class Stream:
     """A `Journal` in Redis 6.2 or newer, or Valkey."""
 
     pace: Duration = 0
+    gathering: Duration = 0
     poll: Duration | None = 250_000
     """Others' entries show within this and a round trip."""
     durable: bool | None = None

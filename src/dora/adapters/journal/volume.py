@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+GATHERING: Duration = 5_000
+"""A commit takes as much processor time as a delivery does, half of it the sync, for one entry as for sixteen."""
+
 _PAGE = 1000  # entries read at once in a replay: some ten milliseconds of decoding between two turns of the loop
 _SLICE = 2000  # entries deleted at once: appends get their turn in between
 
@@ -35,7 +38,8 @@ _SLICE = 2000  # entries deleted at once: appends get their turn in between
 class Volume:
     """A `Journal` in a directory."""
 
-    pace: Duration = 0  # group commit falls out of a sync's own duration: entries gather while one is under way
+    pace: Duration = 0
+    gathering: Duration = GATHERING
     poll: Duration | None = None
 
     def __init__(self, directory: Path, *, reader: bool = False) -> None:
