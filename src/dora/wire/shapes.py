@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, NewType, TypeAlias, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NewType, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import attrs
 from attrs import frozen
@@ -73,11 +73,17 @@ def structure(raw: object, shape: type[T], *, at: str = "", forbid_extra: bool =
     Raises:
         Malformed: it does not fit; every problem at once (up to a hundred).
     """
+    fitting, telling = (_STRICT, _STRICT_TELLING) if forbid_extra else (_LENIENT, _LENIENT_TELLING)
+    read: T
     try:
-        read = (_STRICT if forbid_extra else _LENIENT).get_structure_hook(shape)
-        return cast("T", read(raw, shape))
-    except (BaseValidationError, _Wrong) as error:
-        raise Malformed(*_problems(error, at)[:_MOST_PROBLEMS]) from None
+        read = fitting.get_structure_hook(shape)(raw, shape)
+    except _MISFITS:
+        # Nearly everything fits. What does not is read again by a converter that goes on after the first problem.
+        try:
+            read = telling.get_structure_hook(shape)(raw, shape)
+        except _MISFITS as error:
+            raise Malformed(*_problems(error, at)[:_MOST_PROBLEMS]) from None
+    return read
 
 
 def escape(key: str) -> str:
@@ -87,6 +93,10 @@ def escape(key: str) -> str:
 
 class _Wrong(ValueError):
     """A value is not what its field wants. The text says what was wanted."""
+
+
+_MISFITS: Final = (BaseValidationError, ForbiddenExtraKeysError, KeyError, _Wrong)
+"""What is raised of a value that does not fit its shape: of a field that is absent, a `KeyError`."""
 
 
 def _problems(error: BaseException, at: str) -> list[Problem]:
@@ -230,7 +240,7 @@ def _maybe(kind: Any, converter: Converter) -> Hook:  # noqa: ANN401 - the form 
     def read(value: object, _: object) -> object:
         try:
             return read_fit(value, inner)
-        except (BaseValidationError, _Wrong):
+        except _MISFITS:
             return None
 
     return read
@@ -242,8 +252,8 @@ def _ruled(kind: Any, converter: Converter) -> Hook:  # noqa: ANN401 - the form 
 
     def read(value: object, _: object) -> object:
         try:
-            # Of every three fields that a delivery must have two are texts with a rule: they take the short way.
-            return check(value if type(value) is str and inner is str else read_inner(value, inner))
+            # Most fields that a delivery must have are texts or numbers with a rule: they take the short way.
+            return check(value if type(value) is inner else read_inner(value, inner))
         except ValueError as error:
             raise _Wrong(str(error)) from None
 
@@ -274,9 +284,15 @@ def _is_ruled(kind: object) -> bool:
     return _origin(kind) is Annotated and isinstance(get_args(kind)[1], Rule)
 
 
-def _converter(*, forbid_extra: bool) -> Converter:
-    # Aliases make a Python name of what has none on the wire; detailed validation is what finds all problems at once.
-    converter = Converter(use_alias=True, forbid_extra_keys=forbid_extra, detailed_validation=True)
+def _converter(*, forbid_extra: bool = False, telling: bool = False) -> Converter:
+    """Return what reads shapes.
+
+    Args:
+        forbid_extra: Whether keys that a shape does not know are problems.
+        telling: Whether it goes on after the first problem, and notes where each is.
+    """
+    # Aliases make a Python name of what has none on the wire.
+    converter = Converter(use_alias=True, forbid_extra_keys=forbid_extra, detailed_validation=telling)
     for primitive in (str, int, float, bool):
         converter.register_structure_hook(primitive, _exact(primitive))
     converter.register_structure_hook(StrEnum, _word)
@@ -293,5 +309,7 @@ def _converter(*, forbid_extra: bool) -> Converter:
     return converter
 
 
-_LENIENT: Final = _converter(forbid_extra=False)
+_LENIENT: Final = _converter()
+_LENIENT_TELLING: Final = _converter(telling=True)
 _STRICT: Final = _converter(forbid_extra=True)
+_STRICT_TELLING: Final = _converter(forbid_extra=True, telling=True)

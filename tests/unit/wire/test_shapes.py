@@ -159,3 +159,15 @@ def test_an_escaped_key_is_one_step_of_a_pointer(key: str) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_a_maybe_is_never_a_problem(value: object) -> None:
     assert structure(GOOD | {"nice": value}, Whole).number == 1
+
+
+def test_of_a_nice_part_that_lacks_a_field_nothing_is_read() -> None:
+    raw = GOOD | {"nice": [{}, {"name": "b"}]}
+    for forbid_extra in (False, True):
+        assert structure(raw, Whole, forbid_extra=forbid_extra).nice == (None, Part("b"))
+
+
+def test_a_key_that_a_nice_part_does_not_know_makes_it_absent_only_where_extra_keys_are_forbidden() -> None:
+    raw = GOOD | {"nice": [{"name": "b", "colour": "red"}]}
+    assert structure(raw, Whole).nice == (Part("b"),)
+    assert structure(raw, Whole, forbid_extra=True).nice == (None,)
