@@ -17,6 +17,12 @@ def test_a_time_with_any_offset_is_the_instant_that_it_names(moment: datetime) -
     assert rfc3339(moment.isoformat()) == instant(moment)
 
 
+@given(st.datetimes(), st.booleans())
+def test_a_time_of_utc_in_whole_seconds_is_the_instant_that_it_names(moment: datetime, lower: bool) -> None:  # noqa: FBT001 - drawn
+    text = f"{moment.isoformat(timespec='seconds')}Z"
+    assert rfc3339(text.lower() if lower else text) == instant(moment.replace(microsecond=0, tzinfo=UTC))
+
+
 @given(st.text())
 def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"RFC 3339|calendar|years"):
