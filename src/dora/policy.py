@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from fnmatch import translate
+from functools import lru_cache
 from typing import Final
 
 from attrs import field, frozen
@@ -21,6 +22,9 @@ from dora.domain.instant import Duration, Instant
 
 PRODUCTION: Final = "production"
 """The label that means production: always admitted, and the one that GitHub issues are incidents of."""
+
+_NAMES: Final = 4096
+"""Names of environments of which is remembered what the rules say. Names are few, unless somebody makes them up."""
 
 _SERVICE: Final = "{service}"
 _WILDCARDS: Final = frozenset("*?[")
@@ -110,6 +114,8 @@ class Policy:
     """Most commits measured for one deployment."""
     lookups: bool = False
     """True if GitHub may be asked."""
+    _named: Callable[[str], Environment | None] = field(init=False, repr=False, eq=False)
+    """`_match`, which remembers: to try every template on every event would be dear."""
     _labels: dict[str, str] = field(init=False, repr=False, eq=False)
     _watched: Callable[[str], object] = field(init=False, repr=False, eq=False)
     _tracked: Callable[[str], object] = field(init=False, repr=False, eq=False)
@@ -122,6 +128,7 @@ class Policy:
         # Folded once here, not on every event. Of labels that differ in case only, the first stands for the others.
         folded = {_fold(rule.label): rule.label for rule in reversed(self.environments)}
         object.__setattr__(self, "_labels", folded | {rule.label: rule.label for rule in self.environments})
+        object.__setattr__(self, "_named", lru_cache(_NAMES)(self._match))
         object.__setattr__(self, "_watched", _matching(_fold(glob) for glob in self.repositories))
         object.__setattr__(self, "_tracked", _matching(self.branches))
         object.__setattr__(self, "_fixing", _matching(self.hotfix_branches))
@@ -134,8 +141,11 @@ class Policy:
 
     def environment(self, name: str, *, transient: bool = False) -> Environment | None:
         """Return the environment that GitHub calls by this name, with its label; None if it is of no interest."""
+        return None if transient and not self.environments else self._named(name)
+
+    def _match(self, name: str) -> Environment | None:
         if not self.environments:
-            return None if transient else _unlisted(name)
+            return _unlisted(name)
         for rule in self.environments:
             service = rule.match(name)
             if service is not None:

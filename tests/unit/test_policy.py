@@ -84,6 +84,14 @@ def test_case_08_a_transient_environment_matters_only_if_a_rule_names_it() -> No
     assert named.environment("preview-7", transient=True) == Environment("preview-7", "previews", listed=True)
 
 
+def test_what_is_remembered_of_a_name_does_not_depend_on_who_asked_first() -> None:
+    policy = Policy()
+    for _ in range(2):
+        assert policy.environment("preview", transient=True) is None
+        assert policy.environment("preview") == Environment("preview", "preview")
+        assert policy.pushed_environment("preview", "till") == Environment("preview", "preview", "till")
+
+
 def test_a_pushed_environment_may_be_a_label() -> None:
     policy = Policy(environments=environment_rules("production={service}-prod,staging=stage*"))
     assert policy.pushed_environment("production", None) == Environment("production", "production", "", listed=True)
