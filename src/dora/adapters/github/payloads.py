@@ -2,13 +2,15 @@
 
 GitHub's own schemas are stricter than its deliveries, and it adds fields at any time. A field that a number cannot do
 without is required here; every other is `Maybe`: read if it is what it should be, and otherwise as absent.
+
+They are not frozen: what is made of a delivery lives until its fact is made, and freezing doubles what making it costs.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import define
 
 from dora.wire import Maybe, Moment, Rule
 
@@ -71,7 +73,7 @@ DeploymentId: TypeAlias = Annotated[int, Rule(_not_negative)]
 Id: TypeAlias = Annotated[int, Rule(_id)]
 
 
-@frozen
+@define
 class Repository:
     """`repository`: its name, and the id that stays when the name changes."""
 
@@ -79,7 +81,7 @@ class Repository:
     id: Maybe[Id] = None
 
 
-@frozen
+@define
 class Deployment:
     """`deployment`. Its `ref` moves and is not read; its `production_environment` proves nothing."""
 
@@ -87,7 +89,7 @@ class Deployment:
     sha: Sha
 
 
-@frozen
+@define
 class DeploymentStatus:
     """`deployment_status`, of a state that counts."""
 
@@ -95,7 +97,7 @@ class DeploymentStatus:
     created_at: Moment
 
 
-@frozen
+@define
 class DeploymentStatusDelivery:
     """The event `deployment_status`."""
 
@@ -104,7 +106,7 @@ class DeploymentStatusDelivery:
     deployment_status: DeploymentStatus
 
 
-@frozen
+@define
 class Label:
     """A label of an issue or pull request."""
 
@@ -114,21 +116,21 @@ class Label:
 Labels: TypeAlias = Maybe[tuple[Maybe[Label], ...]]
 
 
-@frozen
+@define
 class Base:
     """Where a pull request goes."""
 
     ref: Ref
 
 
-@frozen
+@define
 class Head:
     """Where a pull request comes from."""
 
     ref: str
 
 
-@frozen
+@define
 class PullRequest:
     """`pull_request`, merged."""
 
@@ -142,7 +144,7 @@ class PullRequest:
     commits: Maybe[Id] = None
 
 
-@frozen
+@define
 class PullRequestDelivery:
     """The event `pull_request`."""
 
@@ -150,14 +152,14 @@ class PullRequestDelivery:
     pull_request: PullRequest
 
 
-@frozen
+@define
 class Signature:
     """Who wrote a commit, of which only the time is read."""
 
     date: Moment
 
 
-@frozen
+@define
 class PushedCommit:
     """One of `commits`."""
 
@@ -168,7 +170,7 @@ class PushedCommit:
     author: Maybe[Signature] = None
 
 
-@frozen
+@define
 class PushDelivery:
     """The event `push`, of a branch that gained commits."""
 
@@ -179,7 +181,7 @@ class PushDelivery:
     commits: tuple[PushedCommit, ...]
 
 
-@frozen
+@define
 class Issue:
     """`issue`."""
 
@@ -189,7 +191,7 @@ class Issue:
     updated_at: Maybe[Moment] = None
 
 
-@frozen
+@define
 class IssuesDelivery:
     """The event `issues`."""
 
@@ -197,7 +199,7 @@ class IssuesDelivery:
     issue: Issue
 
 
-@frozen
+@define
 class Installation:
     """The events `installation` and `installation_repositories`."""
 

@@ -1,4 +1,4 @@
-"""What every reader of a delivery uses: what it knows, what it returns, and how it looks before it checks."""
+"""What every reader of a delivery uses: what it returns, and how it looks before it checks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import define
 
 from dora.adapters.github import payloads
 from dora.domain.facts import Fact, Repository
-from dora.domain.instant import Instant
-from dora.policy import Policy
 from dora.ports import Malformed, Problem
 from dora.wire import structure
 
@@ -36,15 +34,7 @@ class Reason(StrEnum):
     TOO_OLD = "too_old"
 
 
-@frozen(kw_only=True)
-class Arrival:
-    """What the door knows when a delivery comes in."""
-
-    policy: Policy
-    received_at: Instant
-
-
-@frozen
+@define
 class Reading:
     """What a delivery says: facts, and why it counts nothing (None if the facts alone decide)."""
 
@@ -54,13 +44,10 @@ class Reading:
     """The environment or branch that it is ignored for."""
 
 
-def pick(raw: object, *path: str) -> object:
-    """Return what lies at the path of a JSON value, or None."""
-    for key in path:
-        if not isinstance(raw, dict):
-            return None
-        raw = raw.get(key)
-    return raw
+def part(raw: dict[str, object], key: str) -> dict[str, object]:
+    """Return the object that is a member of another, or an empty one if there is none."""
+    member = raw.get(key)
+    return member if isinstance(member, dict) else {}
 
 
 def fits(raw: object, shape: type[T]) -> T | None:
@@ -87,7 +74,7 @@ def faults(raw: object, shape: type[object]) -> tuple[Problem, ...]:
 
 def default_branch(raw: dict[str, object]) -> str | None:
     """Return the repository's default branch, if the delivery tells it."""
-    branch = pick(raw, "repository", "default_branch")
+    branch = part(raw, "repository").get("default_branch")
     return branch if isinstance(branch, str) and branch else None
 
 

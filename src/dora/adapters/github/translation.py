@@ -14,14 +14,13 @@ from attrs import frozen
 
 from dora.adapters.github import payloads
 from dora.adapters.github.reading import (
-    Arrival,
     Reading,
     Reason,
     default_branch,
     faults,
     fits,
     label_names,
-    pick,
+    part,
     repository,
 )
 from dora.adapters.github.reverts import reverted
@@ -38,6 +37,7 @@ from dora.domain.facts import (
     RepositorySeen,
     Result,
 )
+from dora.domain.instant import Instant
 from dora.policy import Policy
 from dora.ports import Malformed, Problem
 from dora.wire import structure
@@ -62,88 +62,91 @@ _BRANCHES: Final = "refs/heads/"
 _MERGE_QUEUE: Final = "refs/heads/gh-readonly-queue/"
 
 
-def _deployment(raw: dict[str, object], arrival: Arrival) -> Reading:
+def _deployment(raw: dict[str, object], policy: Policy, received_at: Instant) -> Reading:
     """`deployment`: it counts nothing, and tells of the environment early.
 
     Old deliveries have no `action`; there is but one.
     """
-    if pick(raw, "action") not in (None, "created"):
+    if raw.get("action") not in (None, "created"):
         return Reading(ignored=Reason.ACTION)
-    name = pick(raw, "deployment", "environment")
-    environment = _environment(raw, name, arrival.policy)
+    deployment = part(raw, "deployment")
+    name = deployment.get("environment")
+    environment = _environment(name, deployment, policy)
     if environment is None and is_environment(name):
         return Reading(ignored=Reason.ENVIRONMENT, about=name)
-    return Reading(_seen(raw, environment, arrival), ignored=Reason.EVENT)
+    return Reading(_seen(raw, environment, received_at), ignored=Reason.EVENT)
 
 
-def _deployment_status(raw: dict[str, object], arrival: Arrival) -> Reading:
+def _deployment_status(raw: dict[str, object], policy: Policy, received_at: Instant) -> Reading:
     """`deployment_status`: a deployment succeeded or failed, or its environment is heard of."""
-    if pick(raw, "action") not in (None, "created"):
+    if raw.get("action") not in (None, "created"):
         return Reading(ignored=Reason.ACTION)
-    path = ("deployment_status" if pick(raw, "deployment_status", "environment") else "deployment", "environment")
-    name = pick(raw, *path)
-    environment = _environment(raw, name, arrival.policy)
+    status, deployment = part(raw, "deployment_status"), part(raw, "deployment")
+    name = status.get("environment") or deployment.get("environment")
+    environment = _environment(name, deployment, policy)
     if environment is None and is_environment(name):
         return Reading(ignored=Reason.ENVIRONMENT, about=name)
-    state = pick(raw, "deployment_status", "state")
+    state = status.get("state")
     if isinstance(state, str) and state not in RESULTS:
-        return Reading(_seen(raw, environment, arrival), ignored=Reason.STATE)
+        return Reading(_seen(raw, environment, received_at), ignored=Reason.STATE)
     if environment is None:
-        wanted = Problem(f"/{'/'.join(path)}", "must be a name of 1 to 255 characters")
+        owner = "deployment_status" if status.get("environment") else "deployment"
+        wanted = Problem(f"/{owner}/environment", "must be a name of 1 to 255 characters")
         raise Malformed(*faults(raw, payloads.DeploymentStatusDelivery), wanted)
     delivery = structure(raw, payloads.DeploymentStatusDelivery)
     at = delivery.deployment_status.created_at
-    too_old = arrival.policy.too_old(at, now=arrival.received_at)
+    too_old = policy.too_old(at, now=received_at)
     finished = DeploymentFinished(
         repository=repository(delivery.repository),
-        received_at=arrival.received_at,
+        received_at=received_at,
         environment=environment,
         deployment_id=str(delivery.deployment.id),
         result=RESULTS[delivery.deployment_status.state],
         at=at,
         sha=delivery.deployment.sha,
         counted=not too_old,
-        lookups=arrival.policy.lookups,
-        max_commits=arrival.policy.max_commits,
+        lookups=policy.lookups,
+        max_commits=policy.max_commits,
     )
     return Reading((finished,), ignored=Reason.TOO_OLD if too_old else None)
 
 
-def _pull_request(raw: dict[str, object], arrival: Arrival) -> Reading:
+def _pull_request(raw: dict[str, object], policy: Policy, received_at: Instant) -> Reading:
     """`pull_request`: merged into a tracked branch, or of no interest.
 
     `merge_commit_sha` is read of merged pull requests only: before, it names a test merge.
     """
-    if pick(raw, "action") != "closed" or _not_merged(pick(raw, "pull_request")):
+    pull = part(raw, "pull_request")
+    if raw.get("action") != "closed" or _not_merged(pull):
         return Reading(ignored=Reason.ACTION)
-    base = pick(raw, "pull_request", "base", "ref")
-    if isinstance(base, str) and not arrival.policy.tracks(base, default_branch(raw)):
+    base = part(pull, "base").get("ref")
+    if isinstance(base, str) and not policy.tracks(base, default_branch(raw)):
         return Reading(ignored=Reason.BRANCH, about=base)
     delivery = structure(raw, payloads.PullRequestDelivery)
     sent = delivery.pull_request
     head = sent.head.ref if sent.head else ""
-    too_old = arrival.policy.too_old(sent.merged_at, now=arrival.received_at)
+    too_old = policy.too_old(sent.merged_at, now=received_at)
     merged = PullRequestMerged(
         repository=repository(delivery.repository),
-        received_at=arrival.received_at,
+        received_at=received_at,
         number=sent.number,
         created_at=sent.created_at,
         merged_at=sent.merged_at,
         merge_commit=sent.merge_commit_sha,
         commits=sent.commits,
-        hotfix=arrival.policy.is_hotfix(label_names(sent.labels), head),
+        hotfix=policy.is_hotfix(label_names(sent.labels), head),
         reverts=reverted(head),
         counted=not too_old,
     )
     return Reading((merged,), ignored=Reason.TOO_OLD if too_old else None)
 
 
-def _push(raw: dict[str, object], arrival: Arrival) -> Reading:
+def _push(raw: dict[str, object], policy: Policy, received_at: Instant) -> Reading:
     """`push`: a branch gained commits."""
-    ref, after, listed = pick(raw, "ref"), pick(raw, "after"), pick(raw, "commits")
+    ref, after, listed = raw.get("ref"), raw.get("after"), raw.get("commits")
     if isinstance(ref, str) and ref and (not ref.startswith(_BRANCHES) or ref.startswith(_MERGE_QUEUE)):
         return Reading(ignored=Reason.REF)
-    if pick(raw, "deleted") is True or (isinstance(after, str) and _is_null(after)):
+    if raw.get("deleted") is True or (isinstance(after, str) and _is_null(after)):
         return Reading(ignored=Reason.REF)
     if listed == []:
         # A new name for an old commit, or a branch moved back by force: neither proves what the tip contains.
@@ -152,12 +155,12 @@ def _push(raw: dict[str, object], arrival: Arrival) -> Reading:
     branch = delivery.ref.removeprefix(_BRANCHES)
     # A list of the greatest length may lack older commits, and then does not tell what lies between the two ends:
     # it proves as little as a forced push. So does a `forced` of a type that GitHub does not send.
-    forced = pick(raw, "forced") not in (None, False) or len(delivery.commits) >= LONGEST_PUSH
+    forced = raw.get("forced") not in (None, False) or len(delivery.commits) >= LONGEST_PUSH
     pushed = CommitsPushed(
         repository=repository(delivery.repository),
-        received_at=arrival.received_at,
+        received_at=received_at,
         branch=branch,
-        tracked=arrival.policy.tracks(branch, default_branch(raw)),
+        tracked=policy.tracks(branch, default_branch(raw)),
         before=None if _is_null(delivery.before) else delivery.before,
         after=delivery.after,
         forced=forced,
@@ -174,22 +177,22 @@ def _push(raw: dict[str, object], arrival: Arrival) -> Reading:
     return Reading((pushed,))
 
 
-def _issues(raw: dict[str, object], arrival: Arrival) -> Reading:
+def _issues(raw: dict[str, object], policy: Policy, received_at: Instant) -> Reading:
     """`issues`: an issue with an incident label was opened or closed, or an issue got such a label."""
-    if pick(raw, "issue", "pull_request") is not None:
+    told, action = part(raw, "issue"), raw.get("action")
+    if told.get("pull_request") is not None:
         return Reading(ignored=Reason.EVENT)
-    action = pick(raw, "action")
-    labels = fits(pick(raw, "issue"), _Labelled) or _Labelled()
+    labels = fits(told, _Labelled) or _Labelled()
     names = label_names(labels.labels)
     if action == "labeled":
         # Which label was set stands beside the issue; a delivery without it leaves those that the issue has.
-        label = fits(pick(raw, "label"), payloads.Label)
+        label = fits(raw.get("label"), payloads.Label)
         names = [label.name] if label else names
     elif action not in ("opened", "closed"):
         return Reading(ignored=Reason.ACTION)
-    if not arrival.policy.is_incident(names):
-        return _closed_without_label(raw, arrival) if action == "closed" else Reading(ignored=Reason.LABEL)
-    closed_at, state = pick(raw, "issue", "closed_at"), pick(raw, "issue", "state")
+    if not policy.is_incident(names):
+        return _closed_without_label(raw, received_at) if action == "closed" else Reading(ignored=Reason.LABEL)
+    closed_at, state = told.get("closed_at"), told.get("state")
     is_closed = action == "closed" or (action == "labeled" and (state == "closed" if state else closed_at is not None))
     if is_closed and closed_at is None:
         missing = Problem("/issue/closed_at", "is required")
@@ -202,18 +205,16 @@ def _issues(raw: dict[str, object], arrival: Arrival) -> Reading:
         # A label set later counts then: before, nobody called it an incident.
         at = issue.created_at if action == "opened" or issue.updated_at is None else issue.updated_at
         facts.append(
-            IncidentOpened(repository=named, received_at=arrival.received_at, incident_id=incident_id, at=at),
+            IncidentOpened(repository=named, received_at=received_at, incident_id=incident_id, at=at),
         )
     if is_closed and issue.closed_at is not None:
         facts.append(
-            IncidentResolved(
-                repository=named, received_at=arrival.received_at, incident_id=incident_id, at=issue.closed_at
-            ),
+            IncidentResolved(repository=named, received_at=received_at, incident_id=incident_id, at=issue.closed_at),
         )
     return Reading(tuple(facts))
 
 
-def _closed_without_label(raw: dict[str, object], arrival: Arrival) -> Reading:
+def _closed_without_label(raw: dict[str, object], received_at: Instant) -> Reading:
     """Read the end of an issue that may have been an incident: taking its label off takes nothing back."""
     try:
         delivery = structure(raw, payloads.IssuesDelivery)
@@ -224,15 +225,15 @@ def _closed_without_label(raw: dict[str, object], arrival: Arrival) -> Reading:
     named = repository(delivery.repository)
     resolved = IncidentResolved(
         repository=named,
-        received_at=arrival.received_at,
+        received_at=received_at,
         incident_id=f"#{delivery.issue.number}",
         at=delivery.issue.closed_at,
         labelled=False,
     )
-    return Reading((RepositorySeen(repository=named, received_at=arrival.received_at), resolved))
+    return Reading((RepositorySeen(repository=named, received_at=received_at), resolved))
 
 
-READERS: Final[Mapping[str, Callable[[dict[str, object], Arrival], Reading]]] = MappingProxyType(
+READERS: Final[Mapping[str, Callable[[dict[str, object], Policy, Instant], Reading]]] = MappingProxyType(
     {
         "deployment": _deployment,
         "deployment_status": _deployment_status,
@@ -254,26 +255,26 @@ def is_environment(name: object) -> TypeGuard[str]:
     return isinstance(name, str) and 0 < len(name) <= payloads.LONGEST_ENVIRONMENT
 
 
-def _environment(raw: dict[str, object], name: object, policy: Policy) -> Environment | None:
+def _environment(name: object, deployment: dict[str, object], policy: Policy) -> Environment | None:
     if not is_environment(name):
         return None
-    return policy.environment(name, transient=pick(raw, "deployment", "transient_environment") is True)
+    return policy.environment(name, transient=deployment.get("transient_environment") is True)
 
 
-def _seen(raw: dict[str, object], environment: Environment | None, arrival: Arrival) -> tuple[Fact, ...]:
+def _seen(raw: dict[str, object], environment: Environment | None, received_at: Instant) -> tuple[Fact, ...]:
     """Return that the environment was heard of, if both it and the repository can be read."""
     named = fits(raw.get("repository"), payloads.Repository)
     if named is None or environment is None:
         return ()
-    return (EnvironmentSeen(repository=repository(named), received_at=arrival.received_at, environment=environment),)
+    return (EnvironmentSeen(repository=repository(named), received_at=received_at, environment=environment),)
 
 
-def _not_merged(sent: object) -> bool:
+def _not_merged(sent: dict[str, object]) -> bool:
     """Return whether a closed pull request says that it was not merged; old deliveries leave `merged` out."""
-    merged = pick(sent, "merged")
+    merged = sent.get("merged")
     if isinstance(merged, bool):
         return not merged
-    return isinstance(sent, dict) and "merged_at" in sent and sent["merged_at"] is None
+    return "merged_at" in sent and sent["merged_at"] is None
 
 
 def _is_null(sha: str) -> bool:

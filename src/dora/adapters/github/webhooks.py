@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from attrs import field, frozen
 
 from dora.adapters.github import payloads
-from dora.adapters.github.reading import Arrival, Reading, Reason, fits, pick, repository
+from dora.adapters.github.reading import Reading, Reason, fits, part, repository
 from dora.adapters.github.translation import READERS
 from dora.domain.facts import Fact, Repository, RepositorySeen
 from dora.domain.instant import Instant
@@ -93,19 +93,18 @@ class Webhooks:
         raw = parse(_payload(body) if form else body)
         if not isinstance(raw, dict):
             raise Malformed(Problem("", "must be an object"))
-        arrival = Arrival(policy=self._policy, received_at=received_at)
         name = _name(raw)
         watched = name is not None and self._policy.watches(name)
         reader = READERS.get(event)
         if reader is None:
-            reading = _registering(event, raw, arrival)
+            reading = _registering(event, raw, self._policy, received_at)
         elif name and not watched:
             reading = Reading(ignored=Reason.REPOSITORY)
         else:
-            reading = reader(raw, arrival)
+            reading = reader(raw, self._policy, received_at)
         facts = reading.facts
         if not facts and watched:
-            facts = (_seen(repository(structure(raw["repository"], payloads.Repository)), arrival),)
+            facts = (_seen(repository(structure(raw["repository"], payloads.Repository)), received_at),)
         return Delivery(
             event=event if event in EVENTS else OTHER,
             repository=name if watched else None,
@@ -117,26 +116,26 @@ class Webhooks:
 
 def _name(raw: dict[str, object]) -> str | None:
     """Return the full name of the repository that a delivery is of, if it can be read."""
-    name = pick(raw, "repository", "full_name")
+    name = part(raw, "repository").get("full_name")
     try:
         return payloads.full_name(name) if isinstance(name, str) else None
     except ValueError:
         return None
 
 
-def _registering(event: str, raw: dict[str, object], arrival: Arrival) -> Reading:
+def _registering(event: str, raw: dict[str, object], policy: Policy, received_at: Instant) -> Reading:
     """Return what an event of no interest tells all the same: the repositories of an installation."""
     reason = Reason.PING if event == "ping" else Reason.EVENT
     if event not in ("installation", "installation_repositories"):
         return Reading(ignored=reason)
     installation = fits(raw, payloads.Installation) or payloads.Installation()
     listed = (*(installation.repositories or ()), *(installation.repositories_added or ()))
-    watched = (repository(one) for one in listed if one is not None and arrival.policy.watches(one.full_name))
-    return Reading(tuple(_seen(one, arrival) for one in watched), ignored=reason)
+    watched = (repository(one) for one in listed if one is not None and policy.watches(one.full_name))
+    return Reading(tuple(_seen(one, received_at) for one in watched), ignored=reason)
 
 
-def _seen(named: Repository, arrival: Arrival) -> RepositorySeen:
-    return RepositorySeen(repository=named, received_at=arrival.received_at)
+def _seen(named: Repository, received_at: Instant) -> RepositorySeen:
+    return RepositorySeen(repository=named, received_at=received_at)
 
 
 def _payload(body: bytes) -> bytes:
