@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from operator import attrgetter
 from threading import Lock
 from typing import Final, assert_never
 
@@ -66,8 +65,6 @@ from dora.domain.observations import (
     ReworkCounted,
     TimeToMergeObserved,
 )
-
-_BUCKET: Final = attrgetter("bucket")
 
 _OF_A_REPOSITORY: Final = (RepositoryRegistered, ChangeCounted, TimeToMergeObserved)
 """The observations that are not of a chain."""
@@ -258,17 +255,13 @@ class _Draft:
 
     def _observe(self, family: Family, duration: Duration, exemplar: Exemplar | None = None, value: str = "") -> None:
         place = family.places[value]
-        seen = self._distribution(place)
+        counted, total, created, spotted = self._distribution(place)
         fallen = bucket(duration)
-        counts, spotted = seen.counts, seen.spotted
+        counts = list(counted)
+        counts[fallen] += 1
         if exemplar:
             spotted = _spot(spotted, Spotted(fallen, duration, self._marked(exemplar)))
-        self._distributions[place] = Distribution(
-            (*counts[:fallen], counts[fallen] + 1, *counts[fallen + 1 :]),
-            seen.total + duration,
-            seen.created,
-            spotted,
-        )
+        self._distributions[place] = Distribution(tuple(counts), total + duration, created, spotted)
 
     def _marked(self, exemplar: Exemplar) -> Mark:
         """Return the exemplar, cut; what one deployment brought shares one."""
@@ -297,6 +290,6 @@ class _Draft:
 
 def _spot(spotted: tuple[Spotted, ...], latest: Spotted) -> tuple[Spotted, ...]:
     """Put the latest exemplar in its bucket's place."""
-    place = bisect_left(spotted, latest.bucket, key=_BUCKET)
+    place = bisect_left(spotted, (latest.bucket,))  # the shorter tuple sorts first
     behind = place + 1 if place < len(spotted) and spotted[place].bucket == latest.bucket else place
     return (*spotted[:place], latest, *spotted[behind:])
