@@ -25,7 +25,7 @@ from benchmarks.series import Organisation
 from benchmarks.servers import SECRET, cores, pinned
 from dora import composition
 from dora.adapters.prometheus import Series
-from dora.cli import configure_logging
+from dora.cli import GARBAGE, configure_logging
 
 REPOSITORIES: Final = 5_000
 REPEATS: Final = 3
@@ -86,6 +86,7 @@ async def serving(repositories: int) -> AsyncIterator[tuple[int, Organisation]]:
     organisation = Organisation(repositories, series=series, now=time.time_ns() // 1_000)
     gc.collect()
     gc.freeze()  # as after a restart from kept state
+    gc.set_threshold(*GARBAGE)
     try:
         yield number, organisation
     finally:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gc
 import gzip
 from collections.abc import Iterator
+from itertools import islice, pairwise
+from typing import NamedTuple
+from weakref import WeakSet
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +15,7 @@ from prometheus_client.exposition import generate_latest as client_text
 from prometheus_client.openmetrics.exposition import generate_latest as client_openmetrics
 
 from dora.adapters.prometheus import Collector, Exposition, Format, Series
+from dora.adapters.prometheus.blocks import Block
 from dora.domain.facts import Result
 from dora.domain.observations import (
     Cause,
@@ -41,6 +46,8 @@ from tests.unit.adapters.prometheus.observed import (
 )
 
 MINUTE = HOUR // 60
+AT_A_TIME = 64
+"""Blocks looked at, or let go of, in one step of an answer."""
 
 
 class Registry(CollectorRegistry):
@@ -268,14 +275,94 @@ def test_what_nobody_asks_for_any_more_is_forgotten_and_made_anew_when_asked_for
     assert read(exposition, now=NOON + 2 * HOUR) == read(Exposition(series))
 
 
+def blocks() -> WeakSet[Block[bytes]]:
+    """All of the process: what an exposition holds of lines is in blocks."""
+    gc.collect()
+    return WeakSet(one for one in gc.get_objects() if isinstance(one, Block))
+
+
 def test_of_the_plain_formats_the_one_asked_for_last_is_kept_and_the_other_made_anew() -> None:
-    series = Series()
-    exposition = Exposition(series)
-    series.record([RepositoryRegistered("acme/shop")], at=NOON)
-    first = [read(exposition, format_) for format_ in (TEXT, OPENMETRICS)]
-    with series.reading() as levels:
-        assert [len(rows.watches) for rows in levels.values()] == [1, 1]
+    exposition = Exposition(shop(20))
+    others = len(blocks())
+    first = [read(exposition, TEXT)]
+    of_one_format = len(blocks()) - others
+    first.append(read(exposition, OPENMETRICS))
+    assert len(blocks()) - others == of_one_format > 0
     assert [read(exposition, format_) for format_ in (TEXT, OPENMETRICS)] == first
+
+
+@pytest.mark.parametrize("later", [0, HOUR])
+def test_what_is_kept_no_longer_is_let_go_of_some_at_a_time(later: int) -> None:
+    exposition = Exposition(shop(600))
+    others = len(blocks())
+    read(exposition, TEXT)
+    kept = blocks()
+    there = [len(kept)]
+    answer = exposition.body(OPENMETRICS, compressed=bool(later), now=NOON + later)
+    there += [len(kept), *(len(kept) for _ in answer)]
+    assert there[0] == there[1], "to begin an answer lets go of nothing"
+    assert max(one - other for one, other in pairwise(there)) <= AT_A_TIME
+    assert there[0] - others > 2 * AT_A_TIME
+    assert there[-1] == others
+
+
+def test_an_answer_under_way_in_a_format_not_kept_any_longer_lets_go_of_it_some_at_a_time() -> None:
+    series = shop(600)
+    exposition = Exposition(series)
+    expected = read(Exposition(series), TEXT)
+    others = len(blocks())
+    answer = exposition.body(TEXT, compressed=False, now=NOON)
+    parts = list(islice(answer, 12))
+    held = blocks()
+    read(exposition, OPENMETRICS)
+    there = [len(held)]
+    for part in answer:
+        parts.append(part)
+        there.append(len(held))
+    assert b"".join(parts) == expected
+    assert there[0] - others > 2 * AT_A_TIME
+    assert there[-1] - others <= AT_A_TIME
+    assert max(one - other for one, other in pairwise(there)) < (there[0] - there[-1]) / 2
+
+
+happenings = st.tuples(st.sampled_from(["ask", "read", "deploy", "grow"]), st.integers(0, 999))
+
+
+class Asked(NamedTuple):
+    """An answer under way: what it should be, and what came of it so far."""
+
+    body: Iterator[bytes]
+    expected: bytes
+    parts: list[bytes]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@settings(deadline=None, max_examples=8)  # each renders hundreds of rows many times
+@given(happened=st.lists(happenings, max_size=30))
+def test_answers_under_way_at_the_same_time_each_show_the_state_they_were_asked_in(
+    *, compressed: bool, happened: list[tuple[str, int]]
+) -> None:
+    series = shop(300)
+    exposition = Exposition(series, hold=MINUTE)
+    asked: list[Asked] = []
+    now = NOON + MINUTE
+    for what, number in [("ask", 0), *happened, ("ask", 1)]:
+        now += 1
+        match what:
+            case "ask":
+                format_ = (OPENMETRICS, TEXT)[number % 2]
+                expected = read(Exposition(series, hold=MINUTE), format_, compressed=compressed, now=now)
+                asked.append(Asked(exposition.body(format_, compressed=compressed, now=now), expected, []))
+            case "read":
+                one = asked[number % len(asked)]
+                one.parts.extend(islice(one.body, 2))
+            case "deploy":
+                chain = Chain(f"acme/{number % 300}", "production", "")
+                series.record([DeploymentCounted(chain, Result.SUCCESS, EXEMPLAR)], at=now)
+            case "grow":
+                series.record([ChainRegistered(Chain(f"acme/{number}", "staging", ""))], at=now)
+    for one in asked:
+        assert b"".join([*one.parts, *one.body]) == one.expected
 
 
 def test_a_newborn_series_is_held_at_0_until_its_hold_ends() -> None:
