@@ -112,11 +112,11 @@ class Shelf(Generic[P]):
     _cut: Cut[P] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._cut = Cut(array("L"), self._rows_in_a_block)
+        self._cut = Cut(array("I"), self._rows_in_a_block)
 
     def cleared(self) -> list[Block[P]]:
         """Keep nothing; return what was kept. Looks begun can still be gone through."""
-        kept, self._cut = self._cut.blocks, Cut(array("L"), self._rows_in_a_block)
+        kept, self._cut = self._cut.blocks, Cut(array("I"), self._rows_in_a_block)
         return kept.copy()
 
     def look(self, horizon: Instant | None) -> Iterator[list[Block[P]]]:

@@ -18,7 +18,7 @@ class Rows:
     level: Level
     keys: list[Key] = field(factory=list)
     """Sorted: the order of the exposition depends on what exists, never on what came first."""
-    order: array[int] = field(factory=lambda: array("L"))
+    order: array[int] = field(factory=lambda: array("I"))
     """Of each of the keys: the place of its row among the values of `by_key`."""
     by_key: dict[Key, Row] = field(factory=dict)
     """In the order in which they came: all values at once are had ten times faster than one by one in their order."""
