@@ -6,7 +6,6 @@ involved. Every label has few values: repositories are those that are watched, e
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -19,6 +18,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from dora.adapters.prometheus.deflate import member, piece
+from dora.adapters.prometheus.events import Events
 from dora.adapters.prometheus.negotiation import Format, accepts_gzip, negotiate
 from dora.adapters.prometheus.scrape import Scrape
 
@@ -56,7 +57,7 @@ class Internals:
     _version: str
     _revision: str = ""
     _registry: CollectorRegistry = field(factory=CollectorRegistry, init=False, repr=False)
-    _events: Counter = field(init=False, repr=False)
+    _events: Events = field(factory=Events, init=False, repr=False)
     _rejected: Counter = field(init=False, repr=False)
     _requests: Counter = field(init=False, repr=False)
     _request_seconds: Histogram = field(init=False, repr=False)
@@ -68,19 +69,11 @@ class Internals:
     _reconciled: Counter = field(init=False, repr=False)
     _open_questions: Gauge = field(init=False, repr=False)
     _oldest_question: Gauge = field(init=False, repr=False)
-    # The client looks a series up much more slowly than a dictionary does; these two are stepped with every delivery.
-    _came: dict[tuple[str, str, str, str], Counter] = field(factory=dict, init=False, repr=False)
+    # The client looks a series up much more slowly than a dictionary does; these are stepped with every delivery.
     _answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         registry = self._registry
-        self._events = Counter(
-            "dora_events",
-            "Genuine events of watched repositories, by what became of them: counted (a DORA number stepped or its "
-            "look-up began), stored (kept for later), duplicate, ignored.",
-            ["repository", "source", "type", "outcome"],
-            registry=registry,
-        )
         self._rejected = Counter(
             "dora_rejected_deliveries",
             "Deliveries and pushed events that were refused, by reason.",
@@ -147,11 +140,7 @@ class Internals:
             type_: from the door's fixed list of types, else `other`.
             outcome: `dora.domain.outcome.Status`.
         """
-        labels = repository, source, type_, outcome
-        came = self._came.get(labels)
-        if came is None:
-            came = self._came[labels] = self._events.labels(*labels)
-        came.inc()
+        self._events.count(repository=repository, source=source, type_=type_, outcome=outcome)
 
     def rejected(self, reason: str) -> None:
         """Count a delivery that was refused, for one of `REJECTIONS`."""
@@ -220,16 +209,25 @@ class Internals:
     def answer(self, *, accept: str | None, accept_encoding: str | None) -> Scrape:
         """Return the answer to a scrape with these headers."""
         format_ = negotiate(accept)
-        body = self.exposition(format_)
+        pieces = self.exposition(format_)
         if not accepts_gzip(accept_encoding):
-            return Scrape(format_.content_type, None, iter((body,)))
-        return Scrape(format_.content_type, "gzip", iter((zlib.compress(body, wbits=zlib.MAX_WBITS | 16),)))
+            return Scrape(format_.content_type, None, pieces)
+        return Scrape(format_.content_type, "gzip", member([piece(some)] for some in pieces))
 
-    def exposition(self, format_: Format) -> bytes:
-        """Return the metrics as they are now."""
+    def exposition(self, format_: Format) -> Iterator[bytes]:
+        """Return the metrics as they are now, in steps."""
+        return self._pieces(self._events.text(openmetrics=format_.openmetrics), self._rest(format_))
+
+    def _pieces(self, events: Iterator[str], rest: bytes) -> Iterator[bytes]:
+        for some in events:
+            yield some.encode()
+        yield rest
+
+    def _rest(self, format_: Format) -> bytes:
+        """Return all families but the events: some hundred series, however many repositories there are."""
         if format_.openmetrics:
-            body: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]  # as the client has it
-            return body
+            rest: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]  # as the client has it
+            return rest
         return text.generate_latest(_WithoutCreated(self._registry))
 
 

@@ -48,8 +48,8 @@ def renderer(family: Family, *, openmetrics: bool) -> Renderer:
         case Kind.HISTOGRAM:
             return lambda rows: _histograms(family.name, children, rows, openmetrics=openmetrics)
         case Kind.GAUGE:
-            number = _stamp if family.unit else _number
-            return lambda rows: _gauges(family.name, children, rows, number=number)
+            written = _stamp if family.unit else number
+            return lambda rows: _gauges(family.name, children, rows, written=written)
 
 
 @frozen
@@ -85,19 +85,19 @@ def _counters(name: str, children: tuple[_Child, ...], rows: Iterable[Row], *, o
                 continue
             labels = child.labels % row.labels
             exemplar = _exemplar(count.mark, "1.0") if openmetrics and count.mark else ""
-            lines.append(f"{name}_total{{{labels}}} {_number(count.value)}{exemplar}\n")
+            lines.append(f"{name}_total{{{labels}}} {number(count.value)}{exemplar}\n")
             if openmetrics:
                 lines.append(f"{name}_created{{{labels}}} {_stamp(count.created)}\n")
     return "".join(lines)
 
 
-def _gauges(name: str, children: tuple[_Child, ...], rows: Iterable[Row], *, number: Callable[[int], str]) -> str:
+def _gauges(name: str, children: tuple[_Child, ...], rows: Iterable[Row], *, written: Callable[[int], str]) -> str:
     lines: list[str] = []
     for row in rows:
         for child in children:
             gauge = row.gauges[child.place]
             if gauge is not None:
-                lines.append(f"{name}{{{child.labels % row.labels}}} {number(gauge)}\n")
+                lines.append(f"{name}{{{child.labels % row.labels}}} {written(gauge)}\n")
     return "".join(lines)
 
 
@@ -113,7 +113,7 @@ def _histograms(name: str, children: tuple[_Child, ...], rows: Iterable[Row], *,
             labels = child.labels % row.labels
             lines.append(_buckets(seen, opening, closing, openmetrics=openmetrics))
             lines.append(
-                f"{name}_count{{{labels}}} {_number(sum(seen.counts))}\n{name}_sum{{{labels}}} {_seconds(seen.total)}\n"
+                f"{name}_count{{{labels}}} {number(sum(seen.counts))}\n{name}_sum{{{labels}}} {_seconds(seen.total)}\n"
             )
             if openmetrics:
                 lines.append(f"{name}_created{{{labels}}} {_stamp(seen.created)}\n")
@@ -126,9 +126,9 @@ def _buckets(seen: Distribution, opening: str, closing: str, *, openmetrics: boo
         return f"{opening}{between.join(LE)}{closing}0.0\n"
     cumulated = accumulate(seen.counts)
     if sum(seen.counts) < _EXPONENTS_FROM:
-        lines = [f"{opening}{le}{closing}{number}.0\n" for le, number in zip(LE, cumulated, strict=True)]
+        lines = [f"{opening}{le}{closing}{many}.0\n" for le, many in zip(LE, cumulated, strict=True)]
     else:
-        lines = [f"{opening}{le}{closing}{_number(number)}\n" for le, number in zip(LE, cumulated, strict=True)]
+        lines = [f"{opening}{le}{closing}{number(many)}\n" for le, many in zip(LE, cumulated, strict=True)]
     if openmetrics:
         for one in seen.spotted:
             lines[one.bucket] = f"{lines[one.bucket][:-1]}{_exemplar(one.mark, _seconds(one.duration))}\n"
@@ -139,7 +139,8 @@ def _exemplar(mark: Mark, value: str) -> str:
     return f' # {{deployment_id="{escaped(mark.deployment_id)}",sha="{escaped(mark.sha)}"}} {value}'
 
 
-def _number(value: int) -> str:
+def number(value: int) -> str:
+    """Return a whole number, which is not negative, as the client writes it."""
     return f"{value}.0" if value < _EXPONENTS_FROM else go_float(value)
 
 

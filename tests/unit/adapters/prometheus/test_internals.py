@@ -8,7 +8,7 @@ from tests.unit.adapters.prometheus.observed import OPENMETRICS, TEXT, families
 
 
 def samples(internals: Internals, format_: Format = OPENMETRICS) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    text = internals.exposition(format_).decode()
+    text = b"".join(internals.exposition(format_)).decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in families(text, openmetrics=format_.openmetrics)
