@@ -22,6 +22,7 @@ from dora.domain.facts import Environment, Repository
 from dora.domain.incidents import Incident, Incidents
 from dora.domain.ledger import LandedCommit, LandedPullRequest, Ledger, Push, ReportedChange
 from dora.domain.observations import Chain
+from dora.domain.order import Order
 from dora.domain.questions import ChangesSought
 from dora.domain.repository import RepositoryState
 from dora.domain.succession import Deployment, Failure, Key, Succession
@@ -117,6 +118,17 @@ def _converter(shares: _Shares) -> cattrs.Converter:
         key, value = converter.get_structure_hook(keys), converter.get_structure_hook(values)
         return lambda pairs, _: {key(one, keys): value(other, values) for one, other in pairs}
 
+    # What is in order is a list.
+    def structure_order(shape: Any) -> Callable[[Any, Any], Order[Any]]:  # noqa: ANN401 - the same
+        (value,) = get_args(shape)
+        structure = converter.get_structure_hook(value)
+        return lambda values, _: Order([structure(one, value) for one in values])
+
+    def is_order(shape: Any) -> bool:  # noqa: ANN401 - the same
+        return get_origin(shape) is Order
+
+    converter.register_unstructure_hook_func(is_order, list)
+    converter.register_structure_hook_factory(is_order, structure_order)
     converter.register_unstructure_hook_factory(keyed_otherwise, unstructure_pairs)
     converter.register_structure_hook_factory(keyed_otherwise, structure_pairs)
     converter.register_structure_hook(type(None), lambda _value, _shape: None)

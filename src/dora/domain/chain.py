@@ -7,7 +7,6 @@ result in `results`, what failed and what ended it in `failures`, what repaired 
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Iterable
 from itertools import islice
 
@@ -16,6 +15,7 @@ from attrs import Factory, define
 from dora.domain.facts import Predecessor, Result
 from dora.domain.instant import Instant
 from dora.domain.observations import Cause, Chain
+from dora.domain.order import Order
 from dora.domain.succession import LOWEST, Deployment, Failure, Key, Succession, deployment_of
 from dora.domain.unmeasured import Measurement
 
@@ -50,9 +50,9 @@ class ChainState:
     successions: dict[str, Succession] = Factory(dict)
     last_success_at: Instant | None = None
     """Time of the latest counted success."""
-    successes: list[Key] = Factory(list)
+    successes: Order[Key] = Factory(Order)
     """All successes of the chain, whatever name they were sent under."""
-    remembered: list[Key] = Factory(list)
+    remembered: Order[Key] = Factory(Order)
     """All deployments by their newest status."""
     forgot: bool = False
     """Some deployment was forgotten."""
@@ -79,7 +79,7 @@ class ChainState:
 
     def too_old(self, deployment_id: str, at: Instant) -> bool:
         """Return whether a deployment is older than the oldest remembered, once any was forgotten."""
-        return self.forgot and deployment_id not in self.deployments and at < self.remembered[0][0]
+        return self.forgot and deployment_id not in self.deployments and at < self.remembered.first[0]
 
     def knows(self, deployment_id: str, result: Result) -> bool:
         """Return whether this result of this deployment was counted before."""
@@ -104,8 +104,8 @@ class ChainState:
 
     def latest_success(self, before: Key) -> Deployment | None:
         """Return the chain's latest success before a place, whatever environment name it was sent under."""
-        index = bisect_left(self.successes, before)
-        return self.deployments[deployment_of(self.successes[index - 1])] if index else None
+        latest = self.successes.below(before)
+        return None if latest is None else self.deployments[deployment_of(latest)]
 
     def successes_of(self, sha: str) -> int:
         """Return how many successes of a commit are remembered, whatever environment name they were sent under."""
@@ -140,7 +140,7 @@ class ChainState:
     def enter_success(self, deployment: Deployment) -> None:
         """Give a success its places: under its environment name, and in the chain."""
         self.succession(deployment.environment).succeeded(deployment.place, deployment.sha or "")
-        insort(self.successes, deployment.place)
+        self.successes.add(deployment.place)
 
     def forget_success(self, deployment: Deployment) -> None:
         """Free the places of a success."""
@@ -171,7 +171,7 @@ class ChainState:
         deployment.sha, deployment.succeeded_at, deployment.found = found.sha, found.succeeded_at, True
         self.found[found.sha] = None
         self.enter_success(deployment)
-        insort(self.remembered, deployment.place)
+        self.remembered.add(deployment.place)
 
     def resolve(self, deployment: Deployment, sha: str) -> None:
         """Replace a deployment's abbreviated SHA by the full one."""
@@ -182,7 +182,7 @@ class ChainState:
         """Forget the oldest deployments beyond the bound."""
         while len(self.remembered) > REMEMBERED:
             self.forgot = True
-            deployment = self.deployments.pop(deployment_of(self.remembered.pop(0)))
+            deployment = self.deployments.pop(deployment_of(self.remembered.forget_first()))
             succession = self.succession(deployment.environment)
             if deployment.succeeded_at is not None:
                 self.forget_success(deployment)

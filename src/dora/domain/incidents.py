@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import insort
-
 from attrs import Factory, define
 
 from dora.domain.instant import Instant
+from dora.domain.order import Order
 
 REMEMBERED = 1_000
 """Incidents that a repository remembers: the newest by opening or, before that is known, resolution."""
@@ -34,7 +33,7 @@ class Incidents:
     """The newest incidents of a repository."""
 
     known: dict[str, Incident] = Factory(dict)
-    times: list[tuple[Instant, str]] = Factory(list)
+    times: Order[tuple[Instant, str]] = Factory(Order)
     forgotten_until: Instant | None = None
 
     def too_old(self, incident_id: str, at: Instant) -> bool:
@@ -44,7 +43,7 @@ class Incidents:
     def keep(self, incident_id: str, incident: Incident) -> None:
         """Remember a new incident; forget the oldest beyond the bound."""
         self.known[incident_id] = incident
-        insort(self.times, (incident.since, incident_id))
+        self.times.add((incident.since, incident_id))
         if len(self.times) > REMEMBERED:
-            self.forgotten_until, oldest = self.times.pop(0)
+            self.forgotten_until, oldest = self.times.forget_first()
             del self.known[oldest]

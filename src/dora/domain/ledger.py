@@ -6,7 +6,6 @@ what it makes of a range of commits in `dora.domain.changes`.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
 from collections import deque
 from itertools import chain, islice
 
@@ -14,6 +13,7 @@ from attrs import Factory, define, field
 
 from dora.domain.facts import ChangeMerged, Commit, CommitsPushed, FoundCommit, FoundPullRequest, PullRequestMerged
 from dora.domain.instant import Instant
+from dora.domain.order import Order
 
 REMEMBERED = 10_000
 """Landed commits, and pull requests, that a repository remembers: the newest."""
@@ -101,9 +101,9 @@ class Ledger:
     merge_commits: dict[str, list[int]] = Factory(dict)
     """Merge commit -> the pull requests it merged."""
     reported: dict[str, ReportedChange] = Factory(dict)
-    line: list[tuple[Instant, str]] = Factory(list)
+    line: Order[tuple[Instant, str]] = Factory(Order)
     """The reported merges by time."""
-    pull_request_times: list[tuple[Instant, int]] = Factory(list)
+    pull_request_times: Order[tuple[Instant, int]] = Factory(Order)
     forgotten_pull_requests_until: Instant | None = None
     """The newest merge among the forgotten pull requests and reports."""
     kept: dict[bool, deque[int]] = Factory(lambda: {True: deque(), False: deque()})
@@ -237,9 +237,9 @@ class Ledger:
     def _add_pull_request(self, landed: LandedPullRequest) -> None:
         self.pull_requests[landed.number] = landed
         self.merge_commits.setdefault(landed.merge_commit, []).append(landed.number)
-        insort(self.pull_request_times, (landed.merged_at, landed.number))
+        self.pull_request_times.add((landed.merged_at, landed.number))
         if len(self.pull_request_times) > REMEMBERED:
-            merged_at, number = self.pull_request_times.pop(0)
+            merged_at, number = self.pull_request_times.forget_first()
             self._forgot_until(merged_at)
             forgotten = self.pull_requests.pop(number)
             numbers = self.merge_commits[forgotten.merge_commit]
@@ -250,9 +250,9 @@ class Ledger:
     def add_reported(self, sha: str, change: ChangeMerged) -> None:
         """Keep a merge that a push client reported."""
         self.reported[sha] = ReportedChange(merged_at=change.merged_at, committed_at=change.committed_at)
-        insort(self.line, (change.merged_at, sha))
+        self.line.add((change.merged_at, sha))
         if len(self.line) > REMEMBERED:
-            merged_at, sha = self.line.pop(0)
+            merged_at, sha = self.line.forget_first()
             self._forgot_until(merged_at)
             del self.reported[sha]
 
@@ -265,7 +265,7 @@ class Ledger:
         reported = self.reported.get(sha)
         if reported is None:
             return ()
-        return tuple(other for _, other in self.line[: bisect_right(self.line, (reported.merged_at, sha))])
+        return tuple(other for _, other in self.line.until((reported.merged_at, sha)))
 
     def knows(self, sha: str) -> bool:
         """Return whether this commit was seen landing in any way."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Callable
 
 from dora.domain.chain import ChainState
@@ -33,7 +32,7 @@ def finish(chain: ChainState, fact: DeploymentFinished, emit: Emit) -> Deploymen
             deployment_failed(chain, deployment, fact.at, emit)
     else:
         _succeed(chain, deployment, fact, emit)
-    insort(chain.remembered, deployment.place)
+    chain.remembered.add(deployment.place)
     return deployment
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right
 from typing import TypeAlias
 
 from attrs import Factory, define, field
@@ -10,6 +10,7 @@ from attrs import Factory, define, field
 from dora.domain.facts import Kind
 from dora.domain.instant import Instant
 from dora.domain.observations import Cause, Exemplar
+from dora.domain.order import Order
 
 Rank: TypeAlias = tuple[int, int, str]
 """Where a deployment id stands among those of one instant: numbers before texts."""
@@ -101,7 +102,7 @@ class Failure:
 class Succession:
     """The statuses of one environment name, each list in the order of places."""
 
-    successes: list[Key] = Factory(list)
+    successes: Order[Key] = Factory(Order)
     failures: list[Key] = Factory(list)
     """Failing statuses that are part of a `deployment_failed` episode."""
     firsts: dict[str, Key] = Factory(dict)
@@ -111,9 +112,10 @@ class Succession:
 
     def succeeded(self, place: Key, sha: str) -> None:
         """Enter a success."""
-        insort(self.successes, place)
+        self.successes.add(place)
         self.counts[sha] = self.counts.get(sha, 0) + 1
-        if sha not in self.firsts or place < self.firsts[sha]:
+        first = self.firsts.get(sha)
+        if first is None or place < first:
             self.firsts[sha] = place
 
     def resolved(self, place: Key, abbreviated: str, full: str) -> None:
@@ -138,31 +140,30 @@ class Succession:
 
     def predecessor(self, place: Key) -> str | None:
         """Return the id of the latest success before a place."""
-        index = bisect_left(self.successes, place)
-        return deployment_of(self.successes[index - 1]) if index else None
+        before = self.successes.below(place)
+        return None if before is None else deployment_of(before)
 
     def next_success(self, place: Key) -> Key | None:
         """Return the first success behind a place."""
-        index = bisect_right(self.successes, place)
-        return self.successes[index] if index < len(self.successes) else None
+        return self.successes.above(place)
 
     def first_success_after(self, at: Instant) -> Key | None:
         """Return the first success later than an instant."""
-        index = bisect_left(self.successes, (at + 1, LOWEST))
-        return self.successes[index] if index < len(self.successes) else None
+        return self.successes.above((at + 1, LOWEST))
 
     def failing_row(self, place: Key) -> list[Key]:
         """Return the failing statuses between which and a place no success lies."""
-        index = bisect_right(self.successes, place)
-        low = bisect_right(self.failures, self.successes[index - 1]) if index else 0
-        high = bisect_right(self.failures, self.successes[index]) if index < len(self.successes) else None
-        return self.failures[low:high]
+        return self._failing(self.successes.at_most(place), self.successes.above(place))
 
     def rows_around(self, success: Key) -> tuple[list[Key], list[Key]]:
         """Return the failing statuses in a row before an entered success, and those in a row behind it."""
-        index = bisect_left(self.successes, success)
-        low = bisect_right(self.failures, self.successes[index - 1]) if index else 0
-        middle = bisect_right(self.failures, success)
-        beyond = index + 1
-        high = bisect_right(self.failures, self.successes[beyond]) if beyond < len(self.successes) else None
-        return self.failures[low:middle], self.failures[middle:high]
+        if not self.failures:  # as usual
+            return [], []
+        before, behind = self.successes.below(success), self.successes.above(success)
+        return self._failing(before, success), self._failing(success, behind)
+
+    def _failing(self, before: Key | None, until: Key | None) -> list[Key]:
+        """Return the failing statuses behind one success and not behind another; None: there is no such success."""
+        low = 0 if before is None else bisect_right(self.failures, before)
+        high = None if until is None else bisect_right(self.failures, until)
+        return self.failures[low:high]
