@@ -73,9 +73,8 @@ class Shipping:
         """Observe what a late push tells of the first commits of changes observed before."""
         if not measurement.undated:
             return
-        changes, _ = Reading(self.ledger).changes(
-            sorted(measurement.undated), deployed=frozenset(), at=measurement.succeeded_at
-        )
+        known = filter(self.ledger.knows, sorted(measurement.undated))  # the ledger may have forgotten one meanwhile
+        changes, _ = Reading(self.ledger).changes(known, deployed=frozenset(), at=measurement.succeeded_at)
         for change in changes:
             if change.first_authored_at is not None:
                 measurement.undated.discard(change.sha)

@@ -122,6 +122,17 @@ def test_the_ledger_forgets_its_oldest_pushes_and_with_them_what_chains_had() ->
     assert len(one_push.commits) == 10
 
 
+def test_a_change_whose_date_is_awaited_may_be_forgotten() -> None:
+    story = Story()
+    undated = evolve(commit("a", 1), authored_at=None)
+    story.tell(push("root", "a", undated), success("1", "a", 2))
+    names = [f"n{number}" for number in range(ledger.REMEMBERED)]
+    story.tell(push("a", names[-1], *(commit(name, 3) for name in names)))
+    assert sha("a") not in story.core.repositories[0].ledger.commits
+    story.tell(push("old", "other", commit("root", 1), commit("other", 4)))
+    assert (story.value("lead_time"), story.value("commit_lead_time")) == ([hour(1) - hour(0)], [])
+
+
 def test_a_commit_listed_by_a_kept_push_too_is_not_forgotten() -> None:
     kept = Ledger()
     kept.add_push(push("root", "a", commit("a", 1), branch="old"))
