@@ -180,24 +180,29 @@ class ChainState:
 
     def trim(self) -> None:
         """Forget the oldest deployments beyond the bound."""
-        while len(self.remembered) > REMEMBERED:
-            self.forgot = True
-            deployment = self.deployments.pop(deployment_of(self.remembered.forget_first()))
-            succession = self.succession(deployment.environment)
-            if deployment.succeeded_at is not None:
-                self.forget_success(deployment)
-            if deployment.failed_at is not None:
-                succession.forget((deployment.failed_at, deployment.rank), None)
-            if not succession.successes and not succession.failures:
-                del self.successions[deployment.environment]
-            failure = self.failures.get(-1 if deployment.failure is None else deployment.failure)
-            if failure is not None and failure.closed_at is not None:
-                del self.failures[deployment.failure or 0]
+        while len(self.deployments) > REMEMBERED:
+            self._forget_oldest()
         # What is left are open failures, also of forgotten deployments: an incident may still end them.
         while len(self.failures) > 2 * REMEMBERED:
             number = next(iter(self.failures))
             self.reported.pop(number, None)
             del self.failures[number]
+
+    def _forget_oldest(self) -> None:
+        self.forgot = True
+        deployment = self.deployments.pop(deployment_of(self.remembered.forget_first()))
+        succession = self.successions[deployment.environment]
+        if deployment.succeeded_at is not None:  # the least of all that is remembered is the least success too
+            self.successes.forget_first()
+            succession.forget_first(deployment.sha or "")
+        if deployment.failed_at is not None:
+            succession.forget_failing((deployment.failed_at, deployment.rank))
+        if not succession.counts and not succession.failures:
+            del self.successions[deployment.environment]
+        if deployment.failure is not None:
+            failure = self.failures.get(deployment.failure)
+            if failure is not None and failure.closed_at is not None:
+                del self.failures[deployment.failure]
 
     def open_causes(self) -> tuple[Cause, ...]:
         """Return the causes of the failures that are open, each once."""

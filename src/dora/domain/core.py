@@ -109,23 +109,26 @@ class Core:
             fact: what came in.
             limits: what may still be registered; None: anything (a kept fact was admitted before).
         """
+        return self._judge(fact, self.find(fact.repository), limits)
+
+    def _judge(self, fact: f.Fact, state: RepositoryState | None, limits: Limits | None) -> Outcome | None:
         key = getattr(fact, "key", None)
         if key is not None and self.key_digest(key.client, key.key) is not None:
             return _DUPLICATE
-        state = self.find(fact.repository)
         if state is None:
             full = limits is not None and len(self.repositories) >= limits.repositories
             return _LIMIT if full else self._judge_unknown(fact)
-        return self._judge_known(fact, state) or self._judge_room(fact, state, limits)
+        judged = self._judge_known(fact, state)
+        return judged if judged is not None or limits is None else self._judge_room(fact, state, limits)
 
     def _judge_unknown(self, fact: f.Fact) -> Outcome | None:
         if isinstance(fact, f.ChangesFound):
             return Outcome(Status.IGNORED, Ignored.UNASKED)
         return _NO_INCIDENT if isinstance(fact, f.IncidentResolved) and not fact.labelled else None
 
-    def _judge_room(self, fact: f.Fact, state: RepositoryState, limits: Limits | None) -> Outcome | None:
+    def _judge_room(self, fact: f.Fact, state: RepositoryState, limits: Limits) -> Outcome | None:
         environment = getattr(fact, "environment", None)
-        if limits is None or environment is None or environment.listed or state.find(environment) is not None:
+        if environment is None or environment.listed or state.find(environment) is not None:
             return None
         return _LIMIT if len(state.chains) >= limits.environments else None
 
@@ -186,13 +189,14 @@ class Core:
 
     def apply(self, fact: f.Fact) -> Applied:
         """Let a fact happen. Returns what is to be recorded and asked."""
-        judged = self.judge(fact)
+        found = self.find(fact.repository)
+        judged = self._judge(fact, found, None)
         if judged is not None:
             return Applied(judged)
         observations: list[Observation] = []
         questions: list[ChangesSought] = []
         emit = observations.append
-        state = self._enter(fact, emit)
+        state = self._enter(fact, found, emit)
         self._keep_key(fact)
         duplicate = self._happen(fact, state, emit, questions)
         if duplicate:
@@ -248,10 +252,9 @@ class Core:
 
     # Names
 
-    def _enter(self, fact: f.Fact, emit: Emit) -> RepositoryState:
+    def _enter(self, fact: f.Fact, state: RepositoryState | None, emit: Emit) -> RepositoryState:
         """Return the repository of a fact, registered, under the name it goes by now."""
         repository = fact.repository
-        state = self.find(repository)
         if state is not None and isinstance(fact, f.ChangesFound):
             return state  # it bears the name that the question had
         if state is not None and state.name == repository.name and state.id == repository.id:  # as usual

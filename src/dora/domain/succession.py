@@ -124,14 +124,20 @@ class Succession:
         self.successes.remove(place)
         self.succeeded(place, full)
 
-    def forget(self, place: Key, sha: str | None) -> None:
-        """Forget a deployment's success (and its failing, if `sha` is None)."""
-        if sha is None:
-            if place in self.failures:
-                self.failures.remove(place)
-            return
+    def forget(self, place: Key, sha: str) -> None:
+        """Forget a success."""
         self.successes.remove(place)
         self._forget_sha(sha)
+
+    def forget_first(self, sha: str) -> None:
+        """Forget the earliest success."""
+        self.successes.forget_first()
+        self._forget_sha(sha)
+
+    def forget_failing(self, place: Key) -> None:
+        """Forget a failing status, if it is part of an episode."""
+        if place in self.failures:
+            self.failures.remove(place)
 
     def _forget_sha(self, sha: str) -> None:
         self.counts[sha] -= 1
