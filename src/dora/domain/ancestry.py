@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import define
 
 from dora.domain.ledger import Ledger
 
 IsMerge = Callable[[str], bool]
 
 
-@frozen
+@define
 class Span:
     """What lies between two commits."""
 
@@ -28,7 +28,7 @@ class Span:
     """The head is a proper ancestor of the base."""
 
 
-@frozen
+@define
 class Gap:
     """The ledger does not connect two commits."""
 
@@ -36,7 +36,7 @@ class Gap:
     """Commits at which the proof ends: a push that lists one of them may close the gap."""
 
 
-@frozen
+@define
 class Contained:
     """What a commit certainly contains, of all that was seen."""
 

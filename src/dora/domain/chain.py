@@ -109,7 +109,7 @@ class ChainState:
 
     def successes_of(self, sha: str) -> int:
         """Return how many successes of a commit are remembered, whatever environment name they were sent under."""
-        return sum(succession.counts.get(sha, 0) for succession in self.successions.values())
+        return sum([succession.counts.get(sha, 0) for succession in self.successions.values()])
 
     def latest_success_before(self, at: Instant) -> Deployment | None:
         """Return the chain's latest success strictly before an instant."""
@@ -139,8 +139,9 @@ class ChainState:
 
     def enter_success(self, deployment: Deployment) -> None:
         """Give a success its places: under its environment name, and in the chain."""
-        self.succession(deployment.environment).succeeded(deployment.place, deployment.sha or "")
-        self.successes.add(deployment.place)
+        place = deployment.place
+        self.succession(deployment.environment).succeeded(place, deployment.sha or "")
+        self.successes.add(place)
 
     def forget_success(self, deployment: Deployment) -> None:
         """Free the places of a success."""
@@ -151,7 +152,7 @@ class ChainState:
         """Return whether a deployment brings back a commit that had its turn before its predecessor's commit had."""
         firsts = self.succession(deployment.environment).firsts
         first = firsts[deployment.sha or ""]
-        return before.sha != deployment.sha and first < deployment.place and first < firsts[before.sha or ""]
+        return before.sha != deployment.sha and first < firsts[before.sha or ""] and first < deployment.place
 
     def never_succeeded_before(self, deployment: Deployment) -> bool:
         """Return whether the deployment's commit had no earlier success under its environment name."""

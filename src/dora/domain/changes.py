@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import define, field
 
 from dora.domain.instant import Instant
 from dora.domain.ledger import LandedPullRequest, Ledger, Push
 
 
-@frozen
+@define
 class Change:
     """Something that landed and reaches a chain as one."""
 
@@ -25,7 +25,7 @@ class Change:
     reverts: int | None = None
 
 
-@frozen
+@define
 class Needed:
     """What GitHub would have to be asked for before a range is certain."""
 
@@ -48,7 +48,7 @@ class Belonging(Enum):
     pushes them, or of another branch's merge by hand if the merge's own push was lost."""
 
 
-@frozen
+@define
 class _Brought:
     """What the push of a merge says of the pull request."""
 
@@ -119,7 +119,7 @@ def _window(own: int | None, starts: list[int], index: int, *, whole: bool) -> t
     return index - own, True, False  # more than it had: something else came along
 
 
-@frozen
+@define
 class Reading:
     """The ledger as one deployment's measuring reads it."""
 

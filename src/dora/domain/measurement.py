@@ -14,7 +14,7 @@ from attrs import define
 from dora.domain import proof, rework
 from dora.domain.ancestry import Gap
 from dora.domain.chain import ChainState
-from dora.domain.changes import Needed, Reading
+from dora.domain.changes import Needed
 from dora.domain.facts import ChangesFound, Environment, Repository, SentChange, Unknown
 from dora.domain.ledger import Ledger
 from dora.domain.observations import Emit, PendingLookups
@@ -112,7 +112,7 @@ class Measuring:
             self._advance()
 
     def _try_known(self, measurement: Measurement) -> bool:
-        span = proof.between(self.ledger, self.chain, measurement)
+        span = proof.between(self.shipping.reading, self.chain, measurement)
         if isinstance(span, Gap):
             measurement.missing = span.missing
             if measurement.lookups:
@@ -224,7 +224,7 @@ class Measuring:
             return self._try_known(measurement)
         if measurement.base is None:
             return self._try_first(measurement)
-        span = proof.between(self.ledger, self.chain, measurement)
+        span = proof.between(self.shipping.reading, self.chain, measurement)
         if isinstance(span, Gap):
             measurement.missing = span.missing | measurement.undated
             if measurement.lookups:
@@ -256,7 +256,7 @@ class Measuring:
 
     def _try_first(self, measurement: Measurement) -> bool:
         """Measure a chain's first deployment: what was seen landing and is contained, never the history before."""
-        known = proof.contained(self.ledger, measurement.sha)
+        known = proof.contained(self.shipping.reading, measurement.sha)
         commits = tuple(sha for sha in known.commits if sha not in self.chain.shipped)
         measurement.missing = known.missing | measurement.undated | {measurement.sha}
         if len(commits) > measurement.max_commits:
@@ -278,7 +278,8 @@ class Measuring:
         """Ask for what is not certain about commits, if GitHub may be asked. Returns whether an answer is awaited."""
         if not measurement.lookups or measurement.answered:
             return False
-        _, needed = Reading(self.ledger).changes(commits, deployed=self.chain.shipped, at=measurement.succeeded_at)
+        reading = self.shipping.reading
+        _, needed = reading.changes(commits, deployed=self.chain.shipped, at=measurement.succeeded_at)
         if not needed:
             return False
         measurement.missing |= frozenset(needed.commits)

@@ -59,11 +59,7 @@ class Order(Generic[_V]):
 
     def remove(self, value: _V) -> None:
         """Take out a value that is here."""
-        index = bisect_left(self._values, value, self._low(value))
-        if index == self._start:
-            self.forget_first()
-        else:
-            del self._values[index]
+        del self._values[bisect_left(self._values, value, self._low(value))]
 
     def forget_first(self) -> _V:
         """Take out the least value, which there must be, and return it."""

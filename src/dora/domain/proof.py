@@ -22,10 +22,10 @@ def full_sha(ledger: Ledger, chain: ChainState, deployment: Deployment) -> str |
     return known.pop() if len(known) == 1 else None
 
 
-def between(ledger: Ledger, chain: ChainState, measurement: Measurement) -> Span | Gap:
+def between(reading: Reading, chain: ChainState, measurement: Measurement) -> Span | Gap:
     """Return what the deployment adds to its base: proven by pushes, or by the line of reported merges."""
-    base, head = measurement.base or "", measurement.sha
-    span = ancestry.between(ledger, Reading(ledger).is_merge, base=base, head=head)
+    ledger, base, head = reading.ledger, measurement.base or "", measurement.sha
+    span = ancestry.between(ledger, reading.is_merge, base=base, head=head)
     line = ledger.reported_until(head)
     if isinstance(span, Span) or not line:
         return span
@@ -42,9 +42,10 @@ def _is_new(ledger: Ledger, chain: ChainState, measurement: Measurement, sha: st
     return newer or sha in chain.shipped
 
 
-def contained(ledger: Ledger, sha: str) -> Contained:
+def contained(reading: Reading, sha: str) -> Contained:
     """Return what a commit certainly contains of all that was seen landing."""
-    known = ancestry.contained(ledger, Reading(ledger).is_merge, head=sha)
+    ledger = reading.ledger
+    known = ancestry.contained(ledger, reading.is_merge, head=sha)
     merged = (sha,) if sha in ledger.merge_commits else ()
     return evolve(known, commits=tuple(dict.fromkeys((*known.commits, *ledger.reported_until(sha), *merged))))
 

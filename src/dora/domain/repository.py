@@ -8,6 +8,7 @@ from attrs import Factory, define
 
 from dora.domain import failures, results
 from dora.domain.chain import ChainState
+from dora.domain.changes import Reading
 from dora.domain.facts import (
     ChangeMerged,
     ChangesFound,
@@ -93,7 +94,7 @@ class RepositoryState:
             chain=chain,
             emit=emit,
             ask=ask,
-            shipping=Shipping(self.ledger, chain, emit),
+            shipping=Shipping(Reading(self.ledger), chain, emit),
         )
 
     # Deployments

@@ -15,7 +15,6 @@ from dora.domain.chain import ChainState
 from dora.domain.changes import Change, Reading
 from dora.domain.facts import SentChange, Unknown
 from dora.domain.instant import Instant
-from dora.domain.ledger import Ledger
 from dora.domain.observations import CommitLeadTimeObserved, Emit, Exemplar, LeadTimeObserved, LeadTimeUnknown
 from dora.domain.succession import Deployment
 from dora.domain.unmeasured import Measurement
@@ -25,7 +24,8 @@ from dora.domain.unmeasured import Measurement
 class Shipping:
     """The shipping of one chain's deployments, as its repository's ledger reads them."""
 
-    ledger: Ledger
+    reading: Reading
+    """Of the ledger, in which nothing lands meanwhile."""
     chain: ChainState
     emit: Emit
 
@@ -33,7 +33,7 @@ class Shipping:
         """Observe the changes among commits, take all of them as shipped, and draw the conclusions."""
         self._date(measurement)
         commits = tuple(commits)
-        changes, _ = Reading(self.ledger).changes(commits, deployed=self.chain.shipped, at=measurement.succeeded_at)
+        changes, _ = self.reading.changes(commits, deployed=self.chain.shipped, at=measurement.succeeded_at)
         exemplar = measurement.exemplar()
         for change in changes:
             if change.first_authored_at is None:
@@ -46,7 +46,7 @@ class Shipping:
 
     def take_certain(self, measurement: Measurement) -> None:
         """Take what needs no range to be known, as long as the range is not."""
-        certain = proof.certain(self.ledger, self.chain, measurement)
+        certain = proof.certain(self.reading.ledger, self.chain, measurement)
         if certain:
             self.take(measurement, certain, behind=False)
 
@@ -73,8 +73,10 @@ class Shipping:
         """Observe what a late push tells of the first commits of changes observed before."""
         if not measurement.undated:
             return
-        known = filter(self.ledger.knows, sorted(measurement.undated))  # the ledger may have forgotten one meanwhile
-        changes, _ = Reading(self.ledger).changes(known, deployed=frozenset(), at=measurement.succeeded_at)
+        known = filter(
+            self.reading.ledger.knows, sorted(measurement.undated)
+        )  # the ledger may have forgotten one meanwhile
+        changes, _ = self.reading.changes(known, deployed=frozenset(), at=measurement.succeeded_at)
         for change in changes:
             if change.first_authored_at is not None:
                 measurement.undated.discard(change.sha)
@@ -100,7 +102,7 @@ class Shipping:
         hotfix = False
         for change in changes:
             hotfix = hotfix or change.hotfix
-            reverted = None if change.reverts is None else self.ledger.pull_requests.get(change.reverts)
+            reverted = None if change.reverts is None else self.reading.ledger.pull_requests.get(change.reverts)
             culprit = self.chain.shipped.get(reverted.merge_commit) if reverted else None
             if culprit is not None and culprit != deployment.id:
                 rework.reverted(self.chain, deployment, self.chain.deployments.get(culprit), self.emit)
