@@ -25,7 +25,7 @@ FULL_SHA = (40, 64)
 """Lengths of a whole SHA-1 and SHA-256 in hex; anything else may be an abbreviation."""
 
 
-@define
+@define(weakref_slot=False)
 class LandedCommit:
     """A commit, with whatever is known of it."""
 
@@ -40,7 +40,7 @@ class LandedCommit:
     """What the API said it belongs to; None: not asked."""
 
 
-@define
+@define(weakref_slot=False)
 class Push:
     """One move of a branch."""
 

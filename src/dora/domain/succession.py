@@ -40,7 +40,7 @@ def deployment_of(place: Key) -> str:
     return place[1][2]
 
 
-@define
+@define(weakref_slot=False)
 class Deployment:
     """One deployment of a chain, as far as it is known."""
 
@@ -98,7 +98,7 @@ class Failure:
         return Exemplar(deployment_id=self.deployment_id, sha=self.sha)
 
 
-@define
+@define(weakref_slot=False)
 class Succession:
     """The statuses of one environment name, each list in the order of places."""
 
