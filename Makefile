@@ -18,6 +18,8 @@ help: ## List the verbs
 
 # Two stamps, remade when a lock or the project's description changes: what the service needs, and what its developers
 # need beside it. The build back end is locked too, and used without isolation, so that nothing unpinned is fetched.
+# The developers' lock holds all of the service's, so whoever has it has both: `make run` beside tests installs nothing,
+# for a project that pip installs again is gone for a moment, and what is started then fails.
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; choose one with make PYTHON=...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
@@ -30,7 +32,7 @@ $(VENV)/.runtime: requirements.txt requirements-build.txt pyproject.toml | $(VEN
 $(VENV)/.dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	$(PIP) --require-hashes -r requirements-dev.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
-	@touch $@
+	@touch $(VENV)/.runtime $@
 
 setup: $(VENV)/.dev ## Make .venv with everything a developer needs
 

@@ -60,7 +60,7 @@ def running(
         await_readiness(process, service.url)
         yield service
         process.terminate()
-        assert process.wait(15) in ends
+        assert process.wait(START_SECONDS) in ends
     finally:
         if process.poll() is None:
             process.kill()
