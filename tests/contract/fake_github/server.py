@@ -79,6 +79,8 @@ class Fault:
     """Never answer."""
     trickle: bool = False
     """Send the headers, then the body a byte now and then, for ever."""
+    after: asyncio.Event | None = None
+    """Keep the request waiting for this first."""
     when: str = ""
     """Only for requests whose path (or GraphQL document) holds this text."""
     times: int = 1
@@ -197,6 +199,8 @@ class FakeGitHub:
         self.busiest = max(self.busiest, self._now)
         try:
             fault = self._fault(request)
+            if fault.after is not None:
+                await fault.after.wait()
             answer = _Answer(500) if fault.hang_up or fault.stall else self._answer(request)
             if fault.status is not None or fault.body is not None or fault.headers:
                 answer = _Answer(
