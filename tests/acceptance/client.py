@@ -152,6 +152,11 @@ class Service:
     def log(self) -> str:
         return self.log_path.read_text()
 
+    def processor_seconds(self) -> float:
+        """Return how long it has computed; what else the machine does is not in it."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def scrape(self, *, only: str | None = None) -> Scrape:
         """Read /metrics; with `only` a repository's lines of it (the parser is slow)."""
         answer = self.http.get("/metrics", headers={"Accept": OPENMETRICS})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -178,9 +178,8 @@ def test_a_slow_client_does_not_hold_others_and_is_cut_off(service: Service) -> 
                 b"POST /webhooks/github HTTP/1.1\r\nHost: x\r\n"
                 b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
             )
-        begun = time.monotonic()
         assert service.repository().deploy(1, "A", 5) == "accepted"
-        assert time.monotonic() - begun < 5
+        assert select.select(peers, [], [], 0)[0] == [], "it was answered while they still held theirs up"
         peers[0].settimeout(75)
         said = peers[0].recv(4096)
         assert said == b"" or said.split(b" ")[1] in {b"400", b"408", b"413", b"503"}
@@ -302,9 +301,9 @@ def test_fields_far_too_long(repo: Repository) -> None:
 
 def test_a_push_of_20_000_commits(repo: Repository) -> None:
     commits = [{"id": sha(n), "timestamp": at(1)} for n in range(20_000)]
-    begun = time.monotonic()
+    before = repo.service.processor_seconds()
     answer = repo.deliver(
         "push", {"ref": "refs/heads/main", "before": sha("base"), "after": commits[-1]["id"], "commits": commits}
     )
     assert told(answer) == "accepted"
-    assert time.monotonic() - begun < 10
+    assert repo.service.processor_seconds() - before < 10

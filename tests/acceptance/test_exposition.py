@@ -369,7 +369,7 @@ def test_last_deployment_is_the_latest_success_by_its_own_time(repo: Repository)
 
 
 def test_zero_hold_shows_a_newborn_at_0_first() -> None:
-    with serving(DORA_ZERO_HOLD="3s") as service:
+    with serving(DORA_ZERO_HOLD="1h") as service:
         repo = service.repository()
         repo.merge(1, "A", 1)
         repo.deploy(1, "A", 10)
@@ -391,7 +391,15 @@ def test_zero_hold_shows_a_newborn_at_0_first() -> None:
             assert values == {"0.0"}, values
         held = service.scrape()
         assert held.value("dora_open_failures", repository=repo.name, environment="production", service="") == 1
-        deadline = time.monotonic() + 20
+
+
+def test_zero_hold_shows_what_was_held_when_it_is_over_and_holds_no_further_step() -> None:
+    with serving(DORA_ZERO_HOLD="1s") as service:
+        repo = service.repository()
+        repo.merge(1, "A", 1)
+        repo.deploy(1, "A", 10)
+        repo.deploy(2, "A", 12, state="failure")
+        deadline = time.monotonic() + 60
         while repo.chain().success == 0 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert repo.chain().success == 1

@@ -315,13 +315,16 @@ def test_sigterm_answers_what_was_begun_and_ends_with_0() -> None:
         head = (
             "POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             "X-GitHub-Event: deployment_status\r\n"
-            f"X-Hub-Signature-256: {sign(body)}\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"X-Hub-Signature-256: {sign(body)}\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
         ).encode()
         with socket.create_connection(("127.0.0.1", service.port), timeout=20) as peer:
-            peer.sendall(head + body[:10])
-            time.sleep(0.3)
+            peer.sendall(head)
+            assert peer.recv(65536).startswith(b"HTTP/1.1 100 "), "it has begun to read"
+            peer.sendall(body[:10])
             service.process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
+            deadline = time.monotonic() + 30
+            while '"draining"' not in service.log() and time.monotonic() < deadline:
+                time.sleep(0.02)
             peer.sendall(body[10:])
             said = peer.recv(65536)
         assert said.split(b" ")[1] in {b"202", b"503"}, said

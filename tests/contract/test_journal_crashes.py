@@ -51,14 +51,24 @@ class Writer:
         assert self._process.stdout is not None
         self.restored = json.loads(await self._process.stdout.readline())
 
+    async def live(self, dice: random.Random) -> None:
+        """Let it acknowledge some, none perhaps, and go on to a moment that is anywhere in what it does then."""
+        assert self._process.stdout is not None
+        for _ in range(dice.randrange(5)):  # however slow the machine is
+            self._note(await self._process.stdout.readline())
+        await asyncio.sleep(dice.random() * 0.1)  # the moment of the kill is what is tried
+
     async def kill(self) -> None:
         """Kill, and read what it had acknowledged; a line that was cut short counts for nothing."""
         self._process.kill()
         assert self._process.stdout is not None
         for line in (await self._process.stdout.read()).splitlines(keepends=True):
-            if line.endswith(b"\n"):
-                self.acknowledged += [int(number) for number in line.split()]
+            self._note(line)
         await self._process.wait()
+
+    def _note(self, line: bytes) -> None:
+        if line.endswith(b"\n"):
+            self.acknowledged += [int(number) for number in line.split()]
 
 
 def proven(history: list[list[int]], acknowledged: list[int]) -> bool:
@@ -77,7 +87,7 @@ async def lives(url: str, environ: Mapping[str, str] | None = None) -> bool:
     for life in range(KILLS + 1):
         writer = Writer(url, 1000 * life, environ)
         await writer.start()
-        await asyncio.sleep(dice.random() * 0.1)  # the moment of the kill is what is tried
+        await writer.live(dice)
         await writer.kill()
         history.append(writer.restored)
         acknowledged += writer.acknowledged
@@ -124,7 +134,7 @@ async def test_three_replicas_and_their_redis_keep_what_they_acknowledged(kind: 
             await writer.start()
             running.append(writer)
             history.append(writer.restored)
-            await asyncio.sleep(dice.random() * 0.1)  # the moment of the kill is what is tried
+            await writer.live(dice)
             if life % 5 == 4:
                 redis.close()
                 redis.enter_context(server(command, port=port, folder=tmp_path, kill=True))
