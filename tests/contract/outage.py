@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from selectors import SelectorKey
+from typing import TypeVar, TypeVarTuple
 
 import httpx
 import orjson
@@ -20,6 +22,9 @@ from tests.contract.fake_github import rest
 from tests.contract.fake_github.graph import Graph
 from tests.contract.fake_github.server import FakeGitHub
 from tests.fakes.time import VirtualLoop
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 SECRET = "It's a secret"
 TOKEN = "github_pat_of_nobody"
@@ -44,20 +49,34 @@ def sha(name: str) -> str:
 
 
 class LoopbackLoop(VirtualLoop):
-    """Lets virtual time pass only when a moment of real time has brought nothing."""
+    """Lets virtual time pass only when a moment of real time has brought nothing, and no thread is at work."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._at_work = 0
         idle = self._clock.select
 
         def select(timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
             if timeout is None or timeout > 0:
                 ready = super(type(self._clock), self._clock).select(PATIENCE if timeout is None else STEP)
+                # A thread is waited for in real time, however slow the disk is: its end wakes the selector.
+                while self._at_work and not ready:
+                    ready = super(type(self._clock), self._clock).select(STEP)
                 if ready:
                     return ready
             return idle(timeout)
 
         self._clock.select = select  # type: ignore[method-assign] # the selector is this loop's own
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
+        """Have a thread do something, and let no time pass meanwhile."""
+        self._at_work += 1
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, _: asyncio.Future[_T]) -> None:
+        self._at_work -= 1
 
 
 @define
