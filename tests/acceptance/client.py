@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,8 @@ import httpx
 from attrs import Factory, define, frozen
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+
+from tests.contract.servers import free_port
 
 Json: TypeAlias = Any
 """What a payload may hold."""
@@ -362,11 +363,6 @@ def told(answer: httpx.Response) -> str:
     assert set(body) <= {"status", "reason"}, body
     word: str = body["status"]
     return word if "reason" not in body else f"{word}: {body['reason']}"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def environ(settings: Mapping[str, str]) -> dict[str, str]:

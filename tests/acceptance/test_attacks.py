@@ -204,7 +204,7 @@ def test_hostile_headers(service: Service) -> None:
         b"Content-Length: 99999999999999999999",
         b"Transfer-Encoding: chunked\r\nContent-Length: 5",
     ):
-        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as peer:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as peer:
             peer.sendall(
                 b"POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                 + number

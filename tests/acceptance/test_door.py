@@ -425,7 +425,7 @@ def test_case_51_a_body_larger_than_it_says_or_smaller_never_counts(repo: Reposi
         f"X-Hub-Signature-256: {sign(body)}\r\nContent-Length: "
     )
     for length in (len(body) - 1, len(body) + 5):
-        with socket.create_connection(("127.0.0.1", repo.service.port), timeout=5) as peer:
+        with socket.create_connection(("127.0.0.1", repo.service.port), timeout=30) as peer:
             peer.sendall(f"{head}{length}\r\n\r\n".encode() + body)
             peer.shutdown(socket.SHUT_WR)
             said = peer.recv(65536)

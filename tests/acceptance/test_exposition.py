@@ -309,7 +309,7 @@ def test_negotiation(service: Service, accept: str | None, *, openmetrics: bool 
     ],
 )
 def test_gzip_if_asked(service: Service, encoding: str | None, *, zipped: bool | None) -> None:
-    peer = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+    peer = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     peer.putrequest("GET", "/metrics", skip_accept_encoding=True)
     if encoding is not None:
         peer.putheader("Accept-Encoding", encoding)

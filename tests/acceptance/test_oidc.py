@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.client import TOKEN, Repository, Service, at, free_port, serving, sha, told
+from tests.acceptance.client import TOKEN, Repository, Service, at, serving, sha, told
+from tests.contract.servers import free_port
 from tests.fakes.issuer import AUDIENCE, FakeIssuer, jwk
 
 

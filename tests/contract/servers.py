@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from http.client import HTTPConnection
 from pathlib import Path
@@ -18,13 +19,27 @@ from pathlib import Path
 import pytest
 
 CACHE = Path(__file__).parents[2] / ".cache"
+PORTS = range(10_000, 32_768)
+"""Below those that the system gives to whoever asks for any, connections among them."""
+
+
+def _ports() -> Iterator[int]:
+    """Yield ports that no other process of these tests uses, in an order that no other run of them has."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ours = PORTS[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    yield from random.SystemRandom().sample(ours, len(ours))
+
+
+_PORTS = _ports()
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a port that nobody listens on; nobody is given it by chance before it is used, or between two uses."""
+    for port in _PORTS:
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("all ports have been used")
 
 
 @contextmanager

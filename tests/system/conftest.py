@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from attrs import frozen
+
+from tests.contract.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -36,11 +37,6 @@ class Service:
     def signed(self, body: bytes) -> dict[str, str]:
         """Return the header that proves the body."""
         return {"X-Hub-Signature-256": "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -226,7 +226,7 @@ async def shown(state: bytes, folder: Path) -> str:
 
     url = f"file://{folder}/state"
     await inspection.restore(url, io.BytesIO(state))
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         replica = Replica({"DORA_STATE": url}, folder, client)
         await replica.start()
         await replica.ready()

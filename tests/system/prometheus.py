@@ -18,7 +18,8 @@ import httpx
 import pytest
 from attrs import frozen
 
-from tests.system.conftest import ROOT, free_port
+from tests.contract.servers import free_port
+from tests.system.conftest import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 PROGRAMS = [shutil.which("prometheus") or "prometheus", *filter(None, os.environ.get("DORA_PROMETHEUS", "").split(":"))]
 RULES = ROOT / "deploy" / "prometheus" / "rules"
 
-SECONDS = 90
+SECONDS = 180
 """How long a busy machine may take until everything is scraped and recorded."""
+LATELY = 600
+"""Seconds: more than a busy machine takes for all questions."""
 
 
 @frozen
@@ -55,9 +58,9 @@ class Prometheus:
         return float(found[0]["value"][1]) if found else None
 
     def lately(self, expr: str) -> list[dict[str, Any]]:
-        """Return the result of a query over the last minute, but for points that are no number."""
+        """Return the result of a query over the last minutes, but for points that are no number."""
         end = float(self.get("query", query="time()")["result"][1])
-        result = self.get("query_range", query=expr, start=str(end - 60), end=str(end), step="1")["result"]
+        result = self.get("query_range", query=expr, start=str(end - LATELY), end=str(end), step="1")["result"]
         return [series for series in result if any(value != "NaN" for _, value in series["values"])]
 
     def until(self, holds: Callable[[], bool]) -> None:

@@ -35,7 +35,7 @@ def told(service: Service) -> Service:
 
 @pytest.mark.parametrize("path", ["/metrics", "/internal/metrics"])
 def test_promtool_finds_nothing_wrong_with_the_text_format(told: Service, path: str) -> None:
-    answer = httpx.get(f"{told.url}{path}")
+    answer = httpx.get(f"{told.url}{path}", trust_env=False, timeout=30)
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     checked = subprocess.run(["promtool", "check", "metrics"], input=answer.content, capture_output=True, check=False)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
@@ -51,8 +51,8 @@ def test_both_formats_say_the_same(told: Service) -> None:
             if not sample.name.endswith("_created")
         }
 
-    plain = counted(text(httpx.get(f"{told.url}/metrics").text))
-    answer = httpx.get(f"{told.url}/metrics", headers={"Accept": OPENMETRICS})
+    plain = counted(text(httpx.get(f"{told.url}/metrics", trust_env=False, timeout=30).text))
+    answer = httpx.get(f"{told.url}/metrics", headers={"Accept": OPENMETRICS}, trust_env=False, timeout=30)
     rich = counted(openmetrics(answer.text))  # type: ignore[no-untyped-call] # the client's reader has no types
     assert plain == rich
     assert any(name == "dora_deployments_total" for name, _ in plain)

@@ -32,7 +32,7 @@ def restore(export: Path, url: str) -> None:
 async def test_a_state_of_a_release_shows_what_it_showed_then(name: str, tmp_path: Path) -> None:
     url = f"file://{tmp_path}/state"
     restore(DATA / name / "state.jsonl", url)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         replica = Replica({"DORA_STATE": url}, tmp_path, client)
         await replica.start()
         await replica.ready()

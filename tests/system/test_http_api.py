@@ -12,8 +12,9 @@ import httpx
 import pytest
 import yaml
 
+from tests.contract.servers import free_port
 from tests.fakes.issuer import FakeIssuer
-from tests.system.conftest import ROOT, SECRET, TOKEN, Service, environment, free_port, running
+from tests.system.conftest import ROOT, SECRET, TOKEN, Service, environment, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +81,7 @@ def test_the_workflow_tells_of_its_deployment(issuer: FakeIssuer, trusting: Serv
     }
     told = shell(step["run"], step["env"] | variables | {"OBSERVER": trusting.url})
     assert json.loads(told) == {"status": "counted"}
-    metrics = httpx.get(f"{trusting.url}/metrics", trust_env=False).text
+    metrics = httpx.get(f"{trusting.url}/metrics", trust_env=False, timeout=30).text
     assert (
         'dora_deployments_total{environment="production",repository="acme/deployed",result="success",service=""} 1.0'
         in metrics

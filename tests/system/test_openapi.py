@@ -54,7 +54,7 @@ def test_every_answer_is_a_declared_one(service: Service, mode: GenerationMode) 
             @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
             @given(case=operation.as_strategy(generation_mode=mode))
             def check(case: schemathesis.Case[Any]) -> None:
-                answer = session.send(proven(case, service), timeout=10)
+                answer = session.send(proven(case, service), timeout=30)
                 assert answer.status_code < 500
                 case.validate_response(answer, checks=CHECKS)
 

@@ -13,7 +13,8 @@ from attrs import evolve
 
 from tests.contract.fake_github.server import FakeGitHub, Fault
 from tests.contract.outage import SECRET, TOKEN, Beside, assert_all_is_measured_once, history
-from tests.system.conftest import free_port, running
+from tests.contract.servers import free_port
+from tests.system.conftest import running
 from tests.system.replicas import becomes
 
 pytestmark = pytest.mark.system

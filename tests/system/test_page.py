@@ -20,7 +20,8 @@ import pytest
 
 from dora.demo.command import send
 from dora.demo.story import Delivery, week
-from tests.system.conftest import SECRET, Service, free_port, running
+from tests.contract.servers import free_port
+from tests.system.conftest import SECRET, Service, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.system
 
 BROWSER = Path(__file__).parent / "browser"
 PHONE, DESK = 360, 1_000
-SECONDS = 120
+SECONDS = 300
 
 LONG = "a-name-of-an-environment-that-is-longer-than-any-line-of-a-phone-and-has-no-space-to-break-at"
 
@@ -85,7 +86,7 @@ def serving(**settings: str) -> Iterator[tuple[Service, httpx.Client]]:
     ours = {"WEBHOOK_SECRET": SECRET, "DORA_BIND": f"127.0.0.1:{port}", "DORA_LOG_LEVEL": "warning"}
     with (
         running([sys.executable, "-m", "dora", "serve"], ours | settings, port=port) as service,
-        httpx.Client(base_url=service.url, trust_env=False) as client,
+        httpx.Client(base_url=service.url, trust_env=False, timeout=30) as client,
     ):
         yield service, client
 

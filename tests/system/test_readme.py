@@ -8,7 +8,8 @@ from signal import SIGTERM
 
 import pytest
 
-from tests.system.conftest import ROOT, free_port, running
+from tests.contract.servers import free_port
+from tests.system.conftest import ROOT, running
 
 pytestmark = pytest.mark.system
 

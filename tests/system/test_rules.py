@@ -12,7 +12,8 @@ import httpx
 import pytest
 import yaml
 
-from tests.system.conftest import ROOT, SECRET, Service, free_port, running
+from tests.contract.servers import free_port
+from tests.system.conftest import ROOT, SECRET, Service, running
 from tests.system.prometheus import PROGRAMS, scraping
 
 pytestmark = pytest.mark.system
@@ -55,7 +56,7 @@ def deployed(service: Service, number: int) -> None:
         }
     ).encode()
     headers = {"X-GitHub-Event": "deployment_status", "Content-Type": "application/json", **service.signed(body)}
-    answer = httpx.post(f"{service.url}/webhooks/github", content=body, headers=headers, trust_env=False)
+    answer = httpx.post(f"{service.url}/webhooks/github", content=body, headers=headers, trust_env=False, timeout=30)
     assert answer.is_success, answer.text
 
 
@@ -78,7 +79,7 @@ def test_with_creation_times_the_first_step_is_seen_and_whoever_looks_sees_it_at
         assert prometheus.now("dora_deployments_total") == []
         deployed(service, 1)
         series = 'dora_deployments_total{environment="production",repository="acme/web",result="success",service=""}'
-        assert f"{series} 1.0" in httpx.get(f"{service.url}/metrics", trust_env=False).text
+        assert f"{series} 1.0" in httpx.get(f"{service.url}/metrics", trust_env=False, timeout=30).text
         prometheus.until(lambda: prometheus.value(series) == 1)
         # The zero was made from the creation time.
         assert prometheus.value(f"min_over_time({series}[1m])") == 0

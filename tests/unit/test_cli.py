@@ -69,7 +69,7 @@ def test_an_address_that_is_taken_ends_with_a_code_of_its_own() -> None:
 def test_a_service_that_is_asked_to_end_ends_with_0(number: signal.Signals) -> None:
     with serving(SERVING) as (process, _):
         process.send_signal(number)
-        _, rest = process.communicate(timeout=10)
+        _, rest = process.communicate(timeout=60)
         assert process.returncode == DONE
         assert json.loads(rest.splitlines()[-1])["event"] == "ended"
 

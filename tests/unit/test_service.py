@@ -75,7 +75,7 @@ async def running(environ: dict[str, str] | None = None) -> AsyncIterator[Runnin
     life = asyncio.create_task(service.run(stop, listening=listening.set_result))
     try:
         port = await listening
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
             await until(lambda: service.app.gate.ready)
             yield Running(service, client, port, stop)
     finally:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DONE, FAILED, MISUSED = 0, 1, 2
 """Exit codes: the table was shown; the service refused or could not be reached; the command was called wrongly."""
 
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 """A cold start on a slow machine takes a few seconds."""
 _STOP_SECONDS = 12.0
 """The service promises to drain within 10."""

@@ -4,10 +4,16 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
+// What a busy machine may take for a step.
+const MILLISECONDS = 120_000;
 const judge = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const { program, visits } = JSON.parse(readFileSync(0, "utf8"));
 // Root, as whom checks run in a container, has no sandbox to use.
-const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+const browser = await chromium.launch({
+  executablePath: program,
+  args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  timeout: MILLISECONDS,
+});
 const answers = [];
 for (const visit of visits) {
   const context = await browser.newContext({
@@ -15,6 +21,7 @@ for (const visit of visits) {
     viewport: { width: visit.width, height: visit.height },
     extraHTTPHeaders: visit.headers,
   });
+  context.setDefaultTimeout(MILLISECONDS);
   const page = await context.newPage();
   const messages = [];
   const requests = [];

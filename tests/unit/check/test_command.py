@@ -179,7 +179,7 @@ async def test_a_running_service_is_visited_and_goes_on_holding_its_state(tmp_pa
             pass
         ended = await check("--json", "--url", url, environ=settings)
         other = await check("--json", "--url", url, environ=settings | {"WEBHOOK_SECRET": secrets.token_hex(32)})
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
             ready, metrics = await client.get("/readyz"), await client.get("/metrics")
     finally:
         service.terminate()
