@@ -25,9 +25,9 @@ STEPS = ("_total", "_count", "_sum", "_bucket")
 """How the samples end that never go down."""
 
 
-async def becomes(condition: Callable[[], Awaitable[bool]], *, within: float = START_SECONDS) -> None:
+async def becomes(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something is so in another process, which tells nobody."""
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(START_SECONDS):
         while not await condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.05)
 
