@@ -143,6 +143,18 @@ def azure_environ(port: int, key: str) -> dict[str, str]:
     }
 
 
+KNOWN = """
+import sqlite3, sys
+try:
+    rows = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+    ((table,),) = rows.execute("SELECT name FROM sqlite_master WHERE name LIKE '%user_table'")
+    sys.exit(not rows.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])
+except (sqlite3.Error, ValueError):
+    sys.exit(1)  # no database yet, or no table
+"""
+"""Says whether Ceph's database has a user."""
+
+
 def ceph(port: int) -> list[str | Path]:
     """Return the command of Ceph's S3, which checks signatures; one user may use it, as `s3_environ` says."""
     root = _brought("trixie")
@@ -152,15 +164,24 @@ set -e
 mount -t proc proc "$0/proc"
 mount --rbind /dev "$0/dev"
 mkdir -p "$0/tmp/$1"
-set -- "$1" "$2" --no-mon-config --rgw-backend-store=dbstore --rgw-config-store=dbstore --rgw-data="/tmp/$1" \
+set -- "$@" --no-mon-config --rgw-backend-store=dbstore --rgw-config-store=dbstore --rgw-data="/tmp/$1" \
   --dbstore-db-dir="/tmp/$1" --dbstore-config-uri="file:/tmp/$1/config.db" --log-file="/tmp/$1/log"
-folder=$1 secret=$2
-shift 2
+folder=$1 secret=$2 python=$3 known=$4
+shift 4
+root=$0
+is_known() { "$python" -c "$known" "$root/tmp/$folder/dbstore-default_ns.db"; }
 chroot "$0" radosgw-admin "$@" user create --uid=tests --display-name=tests \
-  --access-key=key --secret="$secret" >/dev/null
+  --access-key=key --secret="$secret" >/dev/null &
+# When it has made the user, it may wait for a day for a thread of its own that has missed the end.
+until is_known; do
+  kill -0 $! 2>/dev/null || is_known || exit 1
+  sleep 0.1
+done
+kill -KILL $! 2>/dev/null || true
+wait $! || true
 exec chroot "$0" radosgw -f -n client.rgw "$@" --rgw-frontends="beast endpoint=127.0.0.1:${folder#ceph-}"
 """
-    return ["unshare", "--mount", "sh", "-c", program, root, f"ceph-{port}", S3_SECRET]
+    return ["unshare", "--mount", "sh", "-c", program, root, f"ceph-{port}", S3_SECRET, sys.executable, KNOWN]
 
 
 def create_container(port: int, key: str, container: str) -> None:
