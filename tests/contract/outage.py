@@ -32,8 +32,6 @@ DAWN: Instant = 1_772_400_000 * MICROSECONDS
 HOUR = 3600 * MICROSECONDS
 STEP = 0.02
 """Seconds that a loopback connection may need to deliver, before time is taken for idle."""
-PATIENCE = 30
-"""Seconds for which a thread (a volume's) is waited for, when there is no time that could pass instead."""
 
 
 def at(hours: float) -> Instant:
@@ -58,7 +56,7 @@ class LoopbackLoop(VirtualLoop):
 
         def select(timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
             if timeout is None or timeout > 0:
-                ready = super(type(self._clock), self._clock).select(PATIENCE if timeout is None else STEP)
+                ready = super(type(self._clock), self._clock).select(STEP)
                 # A thread is waited for in real time, however slow the disk is: its end wakes the selector.
                 while self._at_work and not ready:
                     ready = super(type(self._clock), self._clock).select(STEP)
