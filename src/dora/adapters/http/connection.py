@@ -62,7 +62,8 @@ class Connection(asyncio.Protocol):
     _loop: asyncio.AbstractEventLoop = field(init=False, factory=asyncio.get_running_loop)
     _transport: asyncio.Transport = field(init=False)
     _protocol: Protocol = field(init=False)
-    _applications: asyncio.TaskGroup = field(init=False, factory=asyncio.TaskGroup)
+    _answering: asyncio.Task[None] | None = field(init=False, default=None)
+    """The application's latest request. It has ended when the next begins: one request follows the other."""
     _stage: _Stage = field(init=False, default=_Stage.HEAD)
     _ended: asyncio.Event = field(init=False, factory=asyncio.Event)
 
@@ -74,8 +75,8 @@ class Connection(asyncio.Protocol):
     _arrival: asyncio.Future[None] | None = field(init=False, default=None)
     """Done when something has been received."""
 
-    _unsent: list[bytes] = field(init=False, factory=list)
-    """What is sent in this turn of the event loop: head and body of an answer leave in one piece."""
+    _head: bytes = field(init=False, default=b"")
+    """The head of an answer, which leaves in one piece with the beginning of its body."""
     _writable: asyncio.Event = field(init=False, factory=asyncio.Event)
     """Set unless the client leaves too much of what was sent untaken."""
 
@@ -100,15 +101,14 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection once everything is sent, or once the client takes nothing for too long."""
-        self._flush()
         if not self._transport.is_closing():
+            self._transport.write(self._head)
             self._transport.close()
             self._limit(self.server.send_seconds, self.cut)
 
     def cut(self) -> None:
         """End the connection at once, whatever is still on its way."""
         self.is_cut = True
-        self._unsent.clear()
         self._transport.abort()
 
     # What asyncio tells
@@ -178,15 +178,19 @@ class Connection(asyncio.Protocol):
             send=self._send,
         )
         try:
-            async with self._applications:
-                data = b"begun"
-                while data:
-                    data = await self._read()
-                    await self._protocol.handle(RawData(data))
-                await self._protocol.handle(Closed())
+            data = b"begun"
+            while data:
+                data = await self._read()
+                await self._protocol.handle(RawData(data))
+            await self._protocol.handle(Closed())
+            if self._answering is not None:
+                await self._answering
             self.close()
             await self._ended.wait()
         finally:
+            if self._answering is not None and not self._answering.done():
+                self._answering.cancel()
+                await asyncio.wait((self._answering,))
             self.cut()
             self.server.forget(self)
 
@@ -223,7 +227,7 @@ class Connection(asyncio.Protocol):
         scope["extensions"][EXTENSION] = cast("Any", uptake)
         # The last two are for applications that run in threads.
         answering = _handle(app, config, scope, uptake.receive, send, _no_threads, _no_threads)
-        self._applications.create_task(answering)
+        self._answering = self._loop.create_task(answering)
         return uptake.put
 
     # Sending
@@ -246,22 +250,16 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             await self._protocol.handle(Closed())
             return
-        if not data:
+        if self._protocol.begins:
+            self._protocol.begins = False
+            self._head = data
             return
-        if not self._unsent:
-            self._loop.call_soon(self._flush)
-        self._unsent.append(data)
-        if len(data) >= BUFFER:
-            self._flush()
+        self._transport.write(self._head + data)
+        self._head = b""
         if not self._writable.is_set():
             self._limit(self.server.send_seconds, self.cut)
             await self._writable.wait()
             self._then = None
-
-    def _flush(self) -> None:
-        if self._unsent:
-            self._transport.write(b"".join(self._unsent))
-            self._unsent.clear()
 
     # Time
 

@@ -21,11 +21,14 @@ class Protocol(H11Protocol):
     and checking the headers of an answer like any before.
     """
 
+    begins = False
+    """Whether what is sent next is the head of an answer."""
+
     async def _check_protocol(self, event: h11.Request) -> None:
         """Leave the protocol as it is."""
 
     async def _create_stream(self, request: h11.Request) -> None:
-        headers = list(request.headers)
+        headers = [(name.lower(), value) for name, value in request.headers.raw_items()]
         if b"upgrade" in dict(headers):
             await super()._create_stream(request)
             return
@@ -60,6 +63,7 @@ class Protocol(H11Protocol):
         headers = (*event.headers, *self.config.response_headers("h11"))
         if self.keep_alive_requests >= self.config.keep_alive_max_requests:
             headers = (*headers, (b"connection", b"close"))
+        self.begins = True
         await self._send_h11_event(_response(event.status_code, headers))
 
 
