@@ -19,6 +19,7 @@ from attrs import define, field
 
 from benchmarks.figures import Figure, main, middle
 from benchmarks.history import Organisation
+from dora.cli import GARBAGE
 from dora.domain.core import Core
 from dora.domain.facts import DeploymentFinished, Fact
 
@@ -76,6 +77,7 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - every benchmark'
     gc.disable()  # as the service restores its state
     lives = [Life(*history) for history in histories]
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
     gc.enable()
     for _ in range(rounds):
         for life in lives:
