@@ -75,8 +75,6 @@ class Connection(asyncio.Protocol):
     _arrival: asyncio.Future[None] | None = field(init=False, default=None)
     """Done when something has been received."""
 
-    _head: bytes = field(init=False, default=b"")
-    """The head of an answer, which leaves in one piece with the beginning of its body."""
     _writable: asyncio.Event = field(init=False, factory=asyncio.Event)
     """Set unless the client leaves too much of what was sent untaken."""
 
@@ -102,7 +100,6 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """End the connection once everything is sent, or once the client takes nothing for too long."""
         if not self._transport.is_closing():
-            self._transport.write(self._head)
             self._transport.close()
             self._limit(self.server.send_seconds, self.cut)
 
@@ -250,12 +247,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             await self._protocol.handle(Closed())
             return
-        if self._protocol.begins:
-            self._protocol.begins = False
-            self._head = data
-            return
-        self._transport.write(self._head + data)
-        self._head = b""
+        self._transport.write(data)
         if not self._writable.is_set():
             self._limit(self.server.send_seconds, self.cut)
             await self._writable.wait()

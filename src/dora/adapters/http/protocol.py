@@ -6,12 +6,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import h11
-from hypercorn.protocol.events import Request, Response
+from hypercorn.events import RawData
+from hypercorn.protocol.events import Request
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
-from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
+from hypercorn.utils import suppress_body
 
 if TYPE_CHECKING:
-    from hypercorn.protocol.events import Event
+    from collections.abc import Iterable
+
+    from hypercorn.typing import ASGISendEvent, H11SendableEvent
 
 
 class Protocol(H11Protocol):
@@ -21,9 +25,6 @@ class Protocol(H11Protocol):
     and checking the headers of an answer like any before.
     """
 
-    begins = False
-    """Whether what is sent next is the head of an answer."""
-
     async def _check_protocol(self, event: h11.Request) -> None:
         """Leave the protocol as it is."""
 
@@ -32,17 +33,7 @@ class Protocol(H11Protocol):
         if b"upgrade" in dict(headers):
             await super()._create_stream(request)
             return
-        self.stream = HTTPStream(
-            self.app,
-            self.config,
-            self.context,
-            self.task_group,
-            self.ssl,
-            self.client,
-            self.server,
-            self.stream_send,
-            STREAM_ID,
-        )
+        self.stream = _Stream(self)
         await self.stream.handle(
             Request(
                 stream_id=STREAM_ID,
@@ -55,16 +46,64 @@ class Protocol(H11Protocol):
         )
         self.keep_alive_requests += 1
 
-    async def stream_send(self, event: Event) -> None:
-        """Send a part of an answer."""
-        if not isinstance(event, Response):
-            await super().stream_send(event)
-            return
-        headers = (*event.headers, *self.config.response_headers("h11"))
+    async def answer(self, *events: H11SendableEvent, is_end: bool) -> None:
+        """Send parts of an answer in one piece, and be ready for the next request after the last."""
+        try:
+            data = b"".join([self.connection.send(event) or b"" for event in events])
+        except h11.LocalProtocolError:
+            if self.connection.their_state is not h11.ERROR:
+                raise
+        else:
+            await self.send(RawData(data))
+        if is_end:
+            await self._maybe_recycle()
+
+    def head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> h11.Response:
+        """Return the head of an answer."""
+        complete = (*headers, *self.config.response_headers("h11"))
         if self.keep_alive_requests >= self.config.keep_alive_max_requests:
-            headers = (*headers, (b"connection", b"close"))
-        self.begins = True
-        await self._send_h11_event(_response(event.status_code, headers))
+            complete = (*complete, (b"connection", b"close"))
+        return _response(status, complete)
+
+
+class _Stream(HTTPStream):
+    """A request and its answer, of which the head leaves in one piece with the beginning of the body."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__(
+            protocol.app,
+            protocol.config,
+            protocol.context,
+            protocol.task_group,
+            protocol.ssl,
+            protocol.client,
+            protocol.server,
+            protocol.stream_send,
+            STREAM_ID,
+        )
+        self._protocol = protocol
+        self._head: tuple[H11SendableEvent, ...] = ()
+
+    async def app_send(self, message: ASGISendEvent | None) -> None:
+        """Take what the application sends; None when it has ended."""
+        if message is not None and message["type"] == "http.response.start" and self.state is ASGIHTTPState.REQUEST:
+            # ASGI: nothing of an answer is sent before its body begins.
+            self.state = ASGIHTTPState.RESPONSE
+            self.response = message
+            self._head = (self._protocol.head(message["status"], message.get("headers", ())),)
+        elif message is not None and message["type"] == "http.response.body" and self.state is ASGIHTTPState.RESPONSE:
+            events = self._head
+            self._head = ()
+            body = message.get("body", b"")
+            if body and not suppress_body(self.scope["method"], self.response["status"]):
+                events = (*events, h11.Data(data=body))
+            is_end = not message.get("more_body", False)
+            if is_end:
+                events = (*events, h11.EndOfMessage())
+                self.state = ASGIHTTPState.CLOSED
+            await self._protocol.answer(*events, is_end=is_end)
+        else:
+            await super().app_send(message)
 
 
 @lru_cache(maxsize=256)  # checking headers takes longer than all else of an answer, and there are few different ones

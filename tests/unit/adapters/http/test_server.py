@@ -15,6 +15,8 @@ from tests.unit.adapters.http.fakes import SIGNATURE, FakeExposition, FakeReceiv
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.types import Receive, Scope, Send
+
     from dora.domain.outcome import Outcome
     from dora.ports import Entry
 
@@ -158,6 +160,47 @@ async def test_our_own_fault_is_a_500_and_the_connection_goes_on() -> None:
         assert (await client.answer())[0] == 500
         await client.send(HEALTH)
         assert (await client.answer())[0] == 200
+
+
+async def test_an_answer_that_is_begun_and_given_up_ends_the_connection_with_nothing_said() -> None:
+    async def begins(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ZeroDivisionError(f"{scope['path']} {receive}")
+
+    server = Server(begins, listen("127.0.0.1", 0))
+    await server.start()
+    async with connected(server) as client:
+        await client.send(HEALTH)
+        assert await client.ended() == b""
+    await server.stop(0.0)
+
+
+async def test_an_answer_in_parts_leaves_part_by_part() -> None:
+    let = asyncio.Event()
+
+    async def in_parts(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await let.wait()
+        await send({"type": "http.response.body", "body": b"two"})
+
+    server = Server(in_parts, listen("127.0.0.1", 0))
+    await server.start()
+    async with connected(server) as client:
+        await client.send(HEALTH)
+        await client.reader.readuntil(b"\r\n\r\n")
+        assert await client.reader.readexactly(3) == b"one"
+        let.set()
+        assert await client.reader.readexactly(3) == b"two"
+    await server.stop(0.0)
+
+
+async def test_the_answer_to_head_has_no_body_and_the_next_one_has() -> None:
+    async with serving(World()) as server, connected(server) as client:
+        await client.send(HEALTH.replace(b"GET", b"HEAD") + HEALTH)
+        assert b"content-length: 15" in (await client.reader.readuntil(b"\r\n\r\n")).lower()
+        assert await client.answer() == (200, b'{"status":"ok"}')
 
 
 async def test_every_answer_says_when_and_the_last_of_many_that_it_is_the_last() -> None:
