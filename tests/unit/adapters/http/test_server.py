@@ -232,7 +232,7 @@ async def test_case_51_a_head_that_trickles_is_cut_off() -> None:
 
 
 async def test_case_51_a_second_head_that_trickles_is_cut_off_too() -> None:
-    async with serving(World(), head_seconds=0.05) as server, connected(server) as client:
+    async with serving(World(), head_seconds=0.5) as server, connected(server) as client:
         await client.send(HEALTH)
         await client.answer()
         await client.send(b"GET /he")
@@ -240,7 +240,7 @@ async def test_case_51_a_second_head_that_trickles_is_cut_off_too() -> None:
 
 
 async def test_case_51_a_second_head_gets_no_more_time_for_every_byte() -> None:
-    async with serving(World(), head_seconds=0.1) as server, connected(server) as client:
+    async with serving(World(), head_seconds=0.5) as server, connected(server) as client:
         await client.send(HEALTH)
         await client.answer()
         ending = asyncio.create_task(client.ended())
