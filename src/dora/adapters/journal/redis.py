@@ -16,7 +16,7 @@ import logging
 from collections import deque
 from contextlib import suppress
 from secrets import token_hex
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis.asyncio import Redis
@@ -51,6 +51,22 @@ class _Trimmed(Exception):
     """The entry that the snapshot ends with is not in the log any more."""
 
 
+class _Client(Redis):
+    """redis-py's client, which heeds every cancellation.
+
+    It sends with `asyncio.wait_for`, and that, up to Python 3.11, loses a cancellation which comes at the moment that
+    it ends (https://github.com/python/cpython/issues/86296): a service that is told to end would go on for ever.
+    """
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py has it
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py leaves it untyped
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
+        return answer
+
+
 class Stream:
     """A `Journal` in Redis 6.2 or newer, or Valkey."""
 
@@ -71,7 +87,7 @@ class Stream:
         self._probe = f"{{{prefix}}}:probe"
         self._claims = f"{{{prefix}}}:claim:"
         # No retries of redis-py's own: a script that was sent twice would append twice.
-        self._client: Redis = Redis.from_url(
+        self._client = _Client.from_url(
             urlunsplit(split._replace(query=urlencode(query))),
             retry=Retry(NoBackoff(), 0),
             socket_timeout=_PATIENCE,

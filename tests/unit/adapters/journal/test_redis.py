@@ -53,6 +53,17 @@ async def journal(port: int, prefix: str) -> AsyncIterator[Stream]:
     await replica.close()
 
 
+async def test_a_cancellation_is_heeded_at_whatever_moment_it_comes(journal: Stream) -> None:
+    for turns in range(60):
+        appending = asyncio.create_task(journal.append([entry(6 + turns)]))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if appending.cancel():  # it is not done
+            with pytest.raises(asyncio.CancelledError):
+                await appending
+        await journal.append(())
+
+
 async def test_settings_that_may_lose_entries_are_warned_of(
     port: int, prefix: str, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
