@@ -73,9 +73,8 @@ class Shipping:
         """Observe what a late push tells of the first commits of changes observed before."""
         if not measurement.undated:
             return
-        known = filter(
-            self.reading.ledger.knows, sorted(measurement.undated)
-        )  # the ledger may have forgotten one meanwhile
+        # The ledger may have forgotten one meanwhile.
+        known = filter(self.reading.ledger.knows, sorted(measurement.undated))
         changes, _ = self.reading.changes(known, deployed=frozenset(), at=measurement.succeeded_at)
         for change in changes:
             if change.first_authored_at is not None:
